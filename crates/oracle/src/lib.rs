@@ -1,0 +1,2 @@
+//! What is true of Oracle, in a DBA's words.
+
