@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::error::OraError;
 
+mod client;
+
+pub use client::{Client, Closer};
+
 /// One change of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
