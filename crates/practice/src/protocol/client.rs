@@ -38,9 +38,15 @@ impl Client {
         let home = Home::new(home, sid);
         // A socket address holds 108 bytes and a home may be deeper, so the path goes through the open directory.
         let directory = File::open(home.path.join("dbs"))?;
-        let path = format!("/proc/self/fd/{}/{}", directory.as_raw_fd(), home.socket_name());
+        let path = format!(
+            "/proc/self/fd/{}/{}",
+            directory.as_raw_fd(),
+            home.socket_name()
+        );
         let stream = UnixStream::connect(path)?;
-        Ok(Client { stream: BufReader::with_capacity(1 << 16, stream) })
+        Ok(Client {
+            stream: BufReader::with_capacity(1 << 16, stream),
+        })
     }
 
     /// A handle by which another thread can end this connection.
@@ -58,9 +64,16 @@ impl Client {
     /// Receives one answer. `UnexpectedEof` when the server is gone.
     pub fn receive(&mut self) -> std::io::Result<Answer> {
         let mut line = Vec::new();
-        self.stream.by_ref().take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line)?;
+        self.stream
+            .by_ref()
+            .take(ANSWER_BYTES_MAX)
+            .read_until(b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
-            let why = if line.is_empty() { "the server is gone" } else { "the server's answer is cut off" };
+            let why = if line.is_empty() {
+                "the server is gone"
+            } else {
+                "the server's answer is cut off"
+            };
             return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, why));
         }
         Ok(serde_json::from_slice(&line)?)
