@@ -1,0 +1,93 @@
+//! The disaster of the demo: the instance dies, its files are deleted.
+//! What lives here: these two steps, and finding a database's files. What does not: repairing it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::load;
+use super::narrator::{Narrator, Step, thousands};
+use super::stage::{DemoError, Stage, io};
+
+/// Longest wait for a killed process to be gone.
+const DEATH_SECONDS_MAX: u64 = 30;
+
+/// kill -9 of the instance, in the middle of the load.
+pub fn kill_instance(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
+    let Some(id) = stage.kill_instance() else {
+        return Err(DemoError::Stuck(
+            "the instance is not running, although nobody stopped it".to_string(),
+        ));
+    };
+    stage.wait_for(
+        narrator,
+        "the instance to be gone",
+        DEATH_SECONDS_MAX,
+        |stage| stage.instance().is_none(),
+    )?;
+    let counters = load::stop(stage)?;
+    let note = format!(
+        "{} commits acknowledged, {} in doubt",
+        thousands(counters.acknowledged),
+        counters.in_doubt
+    );
+    narrator.step(
+        Step::new("killed the instance under load")
+            .typed(format!("kill -9 {id}"))
+            .note(note),
+    );
+    Ok(())
+}
+
+/// Deletes every data file and every control file. The online redo logs live on other disks.
+pub fn delete_files(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
+    stage.check_interrupted()?;
+    let started = Instant::now();
+    let files = database_files(stage)?;
+    for (path, _) in &files {
+        std::fs::remove_file(path).map_err(io("delete", path))?;
+    }
+    let bytes = files.iter().map(|(_, bytes)| bytes).sum();
+    let note = format!("{} files", files.len());
+    let step = Step::new("deleted all data files and control files")
+        .typed("find sapdata? -type f -delete");
+    narrator.step(step.bytes(bytes).took(started.elapsed()).note(note));
+    Ok(())
+}
+
+/// Data files and control files with their sizes.
+fn database_files(stage: &Stage) -> Result<Vec<(PathBuf, u64)>, DemoError> {
+    let mut files = Vec::new();
+    for directory in ["sapdata1", "sapdata2", "sapdata3"] {
+        files.extend(files_below(&stage.home.join(directory))?);
+    }
+    Ok(files)
+}
+
+/// Bytes of data files and control files.
+pub fn database_bytes(stage: &Stage) -> Result<u64, DemoError> {
+    Ok(database_files(stage)?
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .sum())
+}
+
+/// Every file below a directory with its size; none when there is no such directory.
+pub fn files_below(directory: &Path) -> Result<Vec<(PathBuf, u64)>, DemoError> {
+    let mut files = Vec::new();
+    let mut directories = vec![directory.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        if !directory.exists() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&directory).map_err(io("list", &directory))? {
+            let entry = entry.map_err(io("list", &directory))?;
+            let kind = entry.metadata().map_err(io("look at", &entry.path()))?;
+            if kind.is_dir() {
+                directories.push(entry.path());
+            } else if kind.is_file() {
+                files.push((entry.path(), kind.len()));
+            }
+        }
+    }
+    Ok(files)
+}

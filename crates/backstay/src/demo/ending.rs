@@ -1,0 +1,97 @@
+//! The end of the demo: the verdict, and what is left to explore.
+//! What lives here: the last lines and the exit status. What does not: judging.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::narrator::{Judged, Narrator, Step};
+use super::stage::{DemoError, Stage, shown};
+
+/// Exit status after an interruption, as a shell has it for SIGINT.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// Shuts a kept database down in order and says how to go on with it.
+pub fn leave(stage: &mut Stage, narrator: &mut Narrator, keep: bool) -> Result<(), DemoError> {
+    if !keep {
+        return Ok(());
+    }
+    let script = "whenever sqlerror exit failure\nshutdown immediate\nexit\n";
+    let took = stage.program(narrator, &["sqlplus", "-S", "/", "as", "sysdba"], script)?;
+    narrator.step(
+        Step::new("shut it down")
+            .typed("sqlplus / as sysdba <<< 'shutdown immediate'")
+            .took(took),
+    );
+    narrator.say("\nKept. To explore it:\n");
+    for (name, value) in stage.environment() {
+        let value = match name {
+            "PATH" => format!("{}:$ORACLE_HOME/bin:$PATH", stage.tools().display()),
+            _ => shown(&[&value]),
+        };
+        narrator.say(&format!("export {name}={value}"));
+    }
+    narrator.say("sqlplus / as sysdba <<< startup");
+    narrator.say(&format!(
+        "ls {} $ORACLE_HOME $ORACLE_HOME/sapbackup",
+        stage.transcripts().display()
+    ));
+    narrator.say(&format!(
+        "backstay practice verify --home $ORACLE_HOME --sid $ORACLE_SID --ledger {}",
+        stage.ledger().display()
+    ));
+    Ok(())
+}
+
+/// The JSON document.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    clean: bool,
+    error: Option<String>,
+    steps: &'a [Step],
+    judged: &'a [Judged],
+}
+
+/// Tells the verdict and turns it into the exit status.
+pub fn conclude(narrator: &Narrator, result: Result<(), DemoError>) -> ExitCode {
+    let clean = result.is_ok()
+        && !narrator.judged.is_empty()
+        && narrator.judged.iter().all(|one| one.verdict.clean);
+    let status = match &result {
+        Err(DemoError::Interrupted) => EXIT_INTERRUPTED,
+        _ => u8::from(!clean),
+    };
+    if narrator.wants_json() {
+        let error = result.as_ref().err().map(ToString::to_string);
+        let report = Report {
+            clean,
+            error,
+            steps: &narrator.steps,
+            judged: &narrator.judged,
+        };
+        match serde_json::to_string_pretty(&report) {
+            Ok(text) => println!("{text}"),
+            Err(error) => eprintln!("backstay demo: {error}"),
+        }
+        return ExitCode::from(status);
+    }
+    narrator.say("");
+    for Judged { what, verdict } in &narrator.judged {
+        let wrong = verdict.damaged.count + verdict.counters.count;
+        narrator.say(&format!(
+            "{what}: {} missing, {} extra, {wrong} damaged",
+            verdict.missing.count, verdict.extra.count
+        ));
+    }
+    match result {
+        Ok(()) if clean => {
+            narrator.say("Verdict: every acknowledged commit came back, and nothing else.")
+        }
+        Ok(()) => narrator.say("Verdict: NOT CLEAN."),
+        Err(error) => {
+            narrator.say("Verdict: none, the demo did not finish.");
+            eprintln!("backstay demo: {error}");
+        }
+    }
+    ExitCode::from(status)
+}
