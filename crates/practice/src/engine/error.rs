@@ -28,13 +28,21 @@ pub struct OraError {
 impl OraError {
     /// A stack of one line.
     pub fn new(code: u32, text: impl Into<String>) -> OraError {
-        OraError { lines: vec![OraLine { code, text: text.into() }] }
+        OraError {
+            lines: vec![OraLine {
+                code,
+                text: text.into(),
+            }],
+        }
     }
 
     /// The same stack with one more line below.
     #[must_use]
     pub fn and(mut self, code: u32, text: impl Into<String>) -> OraError {
-        self.lines.push(OraLine { code, text: text.into() });
+        self.lines.push(OraLine {
+            code,
+            text: text.into(),
+        });
         self
     }
 
