@@ -146,13 +146,13 @@ impl Cache {
         }
     }
 
-    /// Frames that may be written now: dirty, not in flight, their redo durable; oldest change first.
-    pub fn writable(&self, durable: u64, limit: usize) -> Vec<usize> {
+    /// Frames to be written: dirty and not in flight, those with the oldest change first.
+    pub fn writable(&self, limit: usize) -> Vec<usize> {
         let mut found: Vec<(u64, usize)> = self
             .frames
             .iter()
             .enumerate()
-            .filter(|(_, frame)| !frame.in_flight && frame.last_change <= durable)
+            .filter(|(_, frame)| !frame.in_flight)
             .filter_map(|(index, frame)| frame.first_change.map(|first| (first, index)))
             .collect();
         if found.len() > limit {
@@ -187,11 +187,7 @@ mod tests {
             (cache.dirty(), cache.frame(index).first_change),
             (1, Some(8))
         );
-        assert!(
-            cache.writable(7, 10).is_empty(),
-            "its redo is durable only up to 7"
-        );
-        assert_eq!(cache.writable(8, 10), vec![index]);
+        assert_eq!(cache.writable(10), vec![index]);
         assert!(!cache.has_unwritten(7, |_| true) && cache.has_unwritten(8, |_| true));
     }
 

@@ -18,6 +18,8 @@ use crate::content::BLOCK_BYTES;
 const REST: Duration = Duration::from_millis(20);
 
 struct Batch {
+    /// Redo up to here must be durable before any block of the batch may be written.
+    redo_needed: u64,
     frames: Vec<usize>,
     entries: Vec<Entry>,
     targets: Vec<(Arc<File>, u32)>,
@@ -64,6 +66,10 @@ impl Instance {
                 );
                 continue;
             }
+            core = self.wait_for_redo(core, batch.redo_needed);
+            if core.open.as_ref().is_none_or(|open| open.aborted) {
+                return;
+            }
             drop(core);
             if let Err(error) = self.write_batch(&journal, &batch) {
                 self.die(
@@ -84,6 +90,25 @@ impl Instance {
                 core = self.rest(core);
             }
         }
+    }
+
+    /// Redo first: a block may be written only when everything that changed it is in the log on disk.
+    ///
+    /// The batch holds copies, so that a block that is changed all the time is written all the same.
+    fn wait_for_redo<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        ticket: u64,
+    ) -> MutexGuard<'a, Core> {
+        while core
+            .open
+            .as_ref()
+            .is_some_and(|open| open.redo.durable < ticket && !open.aborted)
+        {
+            self.work.notify_all();
+            core = self.wait_progress(core);
+        }
+        core
     }
 
     fn rest<'a>(&'a self, core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
@@ -119,11 +144,12 @@ impl Instance {
 
 fn take_batch(open: &mut OpenDatabase, limit: usize) -> Batch {
     let mut batch = Batch {
+        redo_needed: 0,
         frames: Vec::new(),
         entries: Vec::new(),
         targets: Vec::new(),
     };
-    for index in open.cache.writable(open.redo.durable, limit) {
+    for index in open.cache.writable(limit) {
         let Some((file_number, block_number)) = open.cache.frame(index).place else {
             continue;
         };
@@ -132,6 +158,7 @@ fn take_batch(open: &mut OpenDatabase, limit: usize) -> Batch {
         };
         let frame = open.cache.frame_mut(index);
         frame.in_flight = true;
+        batch.redo_needed = batch.redo_needed.max(frame.last_change);
         block::seal(&mut frame.bytes);
         batch.frames.push(index);
         batch.entries.push(Entry {
