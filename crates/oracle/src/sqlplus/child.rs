@@ -456,6 +456,10 @@ impl Conversation for Sqlplus {
     fn statement_limit(&self) -> Duration {
         self.statement_limit
     }
+
+    fn process_id(&self) -> Option<u32> {
+        Some(self.child.id())
+    }
 }
 
 impl Drop for Sqlplus {

@@ -33,6 +33,11 @@ pub trait Conversation {
     /// How long a statement may take when the caller does not say.
     fn statement_limit(&self) -> Duration;
 
+    /// The process at the other end, where there is one: it goes on with its statement when we are killed.
+    fn process_id(&self) -> Option<u32> {
+        None
+    }
+
     /// Executes a statement or a SQL*Plus command and returns what it printed.
     ///
     /// Any line of the form `ORA-nnnnn`, `SP2-nnnn`, `PLS-nnnnn` or `TNS-nnnnn` makes the statement a failure.
