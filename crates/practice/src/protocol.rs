@@ -85,6 +85,9 @@ pub struct Outcome {
     pub columns: Vec<String>,
     /// Whether each column is a number (right-aligned, as sqlplus does).
     pub numeric: Vec<bool>,
+    /// Characters that each column's type allows, by which sqlplus lays out its table; zero where values decide.
+    #[serde(default)]
+    pub widths: Vec<u32>,
     /// Rows of a query; None is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// Lines to print as they are, for example `Database mounted.`

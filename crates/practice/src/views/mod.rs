@@ -1,0 +1,75 @@
+//! The V$ and DBA_ views: any SELECT over one consistent copy of the instance's state.
+//! What lives here: the way from a query's text to its rows. What does not: gathering the facts (`engine`).
+//!
+//! A query is parsed with Oracle's grammar, its names and types are resolved against the catalogue, and what comes out
+//! is SQL of SQLite, run on an in-memory database that holds only the views it names. SQLite never sees the text.
+
+mod catalog;
+mod dates;
+mod dictionary_rows;
+mod expression;
+mod expression_sql;
+mod file_rows;
+mod function_sql;
+mod functions;
+mod instance_rows;
+mod log_rows;
+mod numbers;
+mod parse;
+mod run;
+mod scope;
+mod syntax;
+mod translate;
+
+use oracle::time::OracleTime;
+
+use crate::engine::error::OraResult;
+use crate::engine::facts::Facts;
+use crate::protocol::Outcome;
+
+/// Oracle's default date format for America.
+pub const DEFAULT_DATE_FORMAT: &str = "DD-MON-RR";
+
+/// One row of V$SESSION.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// SID.
+    pub sid: u32,
+    /// SERIAL#.
+    pub serial: u32,
+    /// The client's program name.
+    pub program: String,
+    /// The client's process id.
+    pub process: u32,
+    /// Since when it is connected.
+    pub logon_time: OracleTime,
+    /// Whether it executes a request now.
+    pub active: bool,
+}
+
+/// What a query may see besides the text.
+#[derive(Debug, Clone)]
+pub struct World<'a> {
+    /// The instance's state.
+    pub facts: &'a Facts,
+    /// Who is connected.
+    pub sessions: &'a [SessionFacts],
+    /// NLS_DATE_FORMAT of the asking session.
+    pub date_format: &'a str,
+    /// SYSDATE.
+    pub now: OracleTime,
+}
+
+/// Runs one query.
+///
+/// # Errors
+/// Oracle's: syntax, unknown names, ORA-01507 before MOUNT, ORA-01219 for dictionary views before OPEN, and the
+/// bounds on time and size.
+pub fn query(text: &str, world: &World) -> OraResult<Outcome> {
+    let query = parse::parse(text)?;
+    let translation = translate::translate(&query, world)?;
+    run::run(&translation, world, run::RUN_TIME_MAX)
+}
+
+#[cfg(test)]
+mod tests;
