@@ -1,2 +1,12 @@
-//! What is true of Oracle, in a DBA's words.
+//! What is true of Oracle, in a DBA's words: blocks, headers, redo, clocks, and the conversation with `sqlplus`.
+//! What lives here: the rooms. What does not: stores, networks, the practice database; they use this crate.
 
+pub mod address;
+pub mod block;
+pub mod file_header;
+mod layout;
+pub mod os_header;
+pub mod redo;
+pub mod scn;
+pub mod sqlplus;
+pub mod time;

@@ -27,8 +27,9 @@ pub const BLOCK_BYTES: usize = 16 * 1024;
 pub const BLOCKS: u32 = 614;
 const FORMAT: u8 = 0xc2;
 const AREA_BLOCKS: u32 = BLOCKS / 2;
-/// generation u64, total length u32, part number u32.
-const PART_HEADER: usize = 16;
+/// generation u64, total length u32, part number u32, CRC-32 of the whole record u32. Oracle's block sum alone does not see
+/// equal changes of two words.
+const PART_HEADER: usize = 20;
 const PART_BYTES: usize = BLOCK_BYTES - block::HEADER_BYTES - PART_HEADER - block::TAIL_BYTES;
 /// Archived-log records that are kept; the oldest are dropped beyond it.
 pub const ARCHIVED_RECORDS_MAX: usize = 10_000;
@@ -464,6 +465,7 @@ fn write(file: &File, record: &Control) -> std::io::Result<()> {
         body[0..8].copy_from_slice(&record.generation.to_le_bytes());
         body[8..12].copy_from_slice(&(payload.len() as u32).to_le_bytes());
         body[12..16].copy_from_slice(&(index as u32).to_le_bytes());
+        body[16..20].copy_from_slice(&crc32fast::hash(&payload).to_le_bytes());
         body[PART_HEADER..PART_HEADER + part.len()].copy_from_slice(part);
         let number = first + index as u32;
         seal(&mut bytes, number);
@@ -496,9 +498,10 @@ fn read_area(file: &File, first: u32) -> Result<Control, String> {
             return Err(format!("block {number}, # blocks 1"));
         }
         let body = &bytes[block::HEADER_BYTES..];
-        let generation = u64::from_le_bytes(body[0..8].try_into().map_err(|_| "short block")?);
-        let total = u32::from_le_bytes(body[8..12].try_into().map_err(|_| "short block")?) as usize;
-        let part = u32::from_le_bytes(body[12..16].try_into().map_err(|_| "short block")?);
+        let number_at =
+            |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+        let generation = u64::from(number_at(0)) | u64::from(number_at(4)) << 32;
+        let (total, part, sum) = (number_at(8) as usize, number_at(12), number_at(16));
         if part != index
             || total == 0
             || *head.get_or_insert((generation, total)) != (generation, total)
@@ -510,6 +513,9 @@ fn read_area(file: &File, first: u32) -> Result<Control, String> {
         let wanted = (total - payload.len()).min(PART_BYTES);
         payload.extend_from_slice(&body[PART_HEADER..PART_HEADER + wanted]);
         if payload.len() == total {
+            if crc32fast::hash(&payload) != sum {
+                return Err(format!("block {first}: the record's sum is wrong"));
+            }
             let record: Control =
                 serde_json::from_slice(&payload).map_err(|e| format!("block {first}: {e}"))?;
             return if record.generation == generation {
@@ -567,7 +573,7 @@ mod tests {
         control.record.name = "NEW".to_string();
         control.write().unwrap();
         let file = OpenOptions::new().write(true).open(&paths[0]).unwrap();
-        file.write_all_at(&[9; 100], BLOCK_BYTES as u64 + 3000)
+        file.write_all_at(&[9; 100], BLOCK_BYTES as u64 + 100)
             .unwrap();
         file.write_all_at(&[9; 100], 0).unwrap();
         let second = read(&File::open(&paths[1]).unwrap()).unwrap();
