@@ -294,7 +294,14 @@ impl Comparison {
             let most = least + possible.len() as u64;
             if !(least..=most).contains(&committed) {
                 self.verdict.counters.add(|| {
-                    format!("session {session}: {committed} commits in SYSTEM, {least} to {most} by the ledger")
+                    let ledger = if least == most {
+                        least.to_string()
+                    } else {
+                        format!("{least} to {most}")
+                    };
+                    format!(
+                        "session {session}: {committed} commits in SYSTEM, {ledger} by the ledger"
+                    )
                 });
             }
             let last = certain
