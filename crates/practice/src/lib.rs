@@ -7,6 +7,7 @@ pub mod engine;
 pub mod judge;
 pub mod ledger;
 pub mod protocol;
+pub mod server;
 pub mod statement;
 pub mod views;
 pub mod workload;

@@ -2,7 +2,7 @@
 //! What lives here: their words. What does not: RECOVER, which has a file of its own.
 
 use super::lexer::{Cursor, Token};
-use super::recover::{alter_database_recover, tablespace_name};
+use super::recover::{self, tablespace_name};
 use super::{Statement, file_name, file_references, not_offered};
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::{BackupScope, OpenMode};
@@ -46,7 +46,11 @@ fn alter_database(cursor: &mut Cursor) -> OraResult<Statement> {
         return open(cursor);
     }
     if cursor.accept(&["RECOVER"]) {
-        return alter_database_recover(cursor);
+        let action = recover::action(cursor)?;
+        return Ok(Statement::Recover {
+            action,
+            interactive: false,
+        });
     }
     if cursor.accept(&["BEGIN", "BACKUP"]) {
         return Ok(Statement::BeginBackup(BackupScope::Database));

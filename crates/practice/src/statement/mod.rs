@@ -91,17 +91,11 @@ pub enum Statement {
     SetArchivelog(bool),
     /// RECOVER … or ALTER DATABASE RECOVER ….
     Recover {
-        /// What to recover and how far.
-        request: RecoverRequest,
+        /// What to do.
+        action: RecoverAction,
         /// True for the SQL*Plus command, which asks for logs with a prompt.
         interactive: bool,
     },
-    /// ALTER DATABASE RECOVER LOGFILE 'f'.
-    RecoverLogfile(PathBuf),
-    /// ALTER DATABASE RECOVER CONTINUE [DEFAULT]: apply the log that was suggested.
-    RecoverContinue,
-    /// ALTER DATABASE RECOVER CANCEL.
-    RecoverCancel,
     /// ALTER SESSION SET name = value.
     SetSession {
         /// Parameter in upper case.
@@ -115,6 +109,19 @@ pub enum Statement {
     ShowSga,
     /// SELECT or WITH: the text, which `views` reads.
     Query(String),
+}
+
+/// A step of media recovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoverAction {
+    /// Begin.
+    Begin(RecoverRequest),
+    /// LOGFILE 'f': apply this log.
+    Logfile(PathBuf),
+    /// CONTINUE [DEFAULT]: apply the log that was suggested.
+    Continue,
+    /// CANCEL: end where it stands.
+    Cancel,
 }
 
 /// Why a text is no statement of ours.
@@ -166,7 +173,10 @@ pub fn parse(text: &str) -> Result<Statement, Refusal> {
     let statement = if cursor.accept(&["ALTER"]) {
         alter::alter(&mut cursor)?
     } else if cursor.accept(&["RECOVER"]) {
-        recover::recover_command(&mut cursor)?
+        Statement::Recover {
+            action: recover::action(&mut cursor)?,
+            interactive: true,
+        }
     } else {
         return Err(refuse(&cursor).into());
     };

@@ -5,41 +5,26 @@ use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
 use super::lexer::Cursor;
-use super::{Statement, file_name, file_references, not_offered};
+use super::{RecoverAction, file_name, file_references, not_offered};
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::{RecoverRequest, RecoverScope, Until};
 
-/// Reads what follows RECOVER on SQL*Plus's command line.
-pub(super) fn recover_command(cursor: &mut Cursor) -> OraResult<Statement> {
+/// Reads what follows RECOVER, of SQL*Plus or of ALTER DATABASE.
+pub(super) fn action(cursor: &mut Cursor) -> OraResult<RecoverAction> {
     if cursor.sees("MANAGED") || cursor.sees("STANDBY") {
         return Err(not_offered("standby recovery"));
     }
     if cursor.accept(&["CANCEL"]) {
-        return Ok(Statement::RecoverCancel);
+        return Ok(RecoverAction::Cancel);
     }
     if cursor.accept(&["CONTINUE"]) {
         cursor.accept(&["DEFAULT"]);
-        return Ok(Statement::RecoverContinue);
+        return Ok(RecoverAction::Continue);
     }
     if cursor.accept(&["LOGFILE"]) {
-        return Ok(Statement::RecoverLogfile(file_name(cursor)?));
+        return file_name(cursor).map(RecoverAction::Logfile);
     }
-    let request = request(cursor)?;
-    Ok(Statement::Recover {
-        request,
-        interactive: true,
-    })
-}
-
-/// Reads what follows ALTER DATABASE RECOVER.
-pub(super) fn alter_database_recover(cursor: &mut Cursor) -> OraResult<Statement> {
-    match recover_command(cursor)? {
-        Statement::Recover { request, .. } => Ok(Statement::Recover {
-            request,
-            interactive: false,
-        }),
-        other => Ok(other),
-    }
+    request(cursor).map(RecoverAction::Begin)
 }
 
 fn request(cursor: &mut Cursor) -> OraResult<RecoverRequest> {

@@ -20,12 +20,19 @@ fn plus(text: &str) -> u32 {
     }
 }
 
-fn recovery(text: &str) -> (RecoverRequest, bool) {
+fn action(text: &str) -> (RecoverAction, bool) {
     match parse(text) {
         Ok(Statement::Recover {
-            request,
+            action,
             interactive,
-        }) => (request, interactive),
+        }) => (action, interactive),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn recovery(text: &str) -> (RecoverRequest, bool) {
+    match action(text) {
+        (RecoverAction::Begin(request), interactive) => (request, interactive),
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -173,18 +180,16 @@ fn recovery_carries_scope_target_and_control_file() {
 
 #[test]
 fn recovery_goes_on_with_a_log_or_without() {
+    let logfile = RecoverAction::Logfile("/a/1.dbf".into());
     assert_eq!(
-        parse("alter database recover logfile '/a/1.dbf'"),
-        Ok(Statement::RecoverLogfile("/a/1.dbf".into()))
+        action("alter database recover logfile '/a/1.dbf'"),
+        (logfile, false)
     );
     assert_eq!(
-        parse("alter database recover continue default"),
-        Ok(Statement::RecoverContinue)
+        action("alter database recover continue default"),
+        (RecoverAction::Continue, false)
     );
-    assert_eq!(
-        parse("alter database recover cancel"),
-        Ok(Statement::RecoverCancel)
-    );
+    assert_eq!(action("recover cancel"), (RecoverAction::Cancel, true));
     assert_eq!(code("recover database until time 5"), 285);
     assert_eq!(code("recover database until time '7 March'"), 1861);
     assert_eq!(code("recover database until moon"), 277);

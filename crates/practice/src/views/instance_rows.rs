@@ -158,7 +158,7 @@ fn parameter(world: &World) -> Vec<Row> {
 }
 
 /// 1 BOOLEAN, 2 string, 3 integer.
-fn parameter_type(value: &str) -> u32 {
+pub(super) fn parameter_type(value: &str) -> u32 {
     match value {
         "TRUE" | "FALSE" => 1,
         _ if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => 3,

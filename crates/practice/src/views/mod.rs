@@ -60,6 +60,28 @@ pub struct World<'a> {
     pub now: OracleTime,
 }
 
+/// The sizes that STARTUP and SHOW SGA print, name and bytes.
+pub fn sga_sizes(facts: &Facts) -> Vec<(&'static str, u64)> {
+    instance_rows::sga_sizes(facts)
+}
+
+/// The type of a parameter in the words of SHOW PARAMETER.
+pub fn parameter_kind(value: &str) -> &'static str {
+    match instance_rows::parameter_type(value) {
+        1 => "boolean",
+        3 => "integer",
+        _ => "string",
+    }
+}
+
+/// Whether NLS_DATE_FORMAT can be this.
+///
+/// # Errors
+/// ORA-01821.
+pub fn check_date_format(mask: &str) -> OraResult<()> {
+    dates::format(0, mask).map(|_| ())
+}
+
 /// Runs one query.
 ///
 /// # Errors
