@@ -49,6 +49,12 @@ impl Client {
         })
     }
 
+    /// Process id of the server at the other end.
+    pub fn server_process(&self) -> std::io::Result<u32> {
+        let credentials = rustix::net::sockopt::socket_peercred(self.stream.get_ref())?;
+        Ok(credentials.pid.as_raw_nonzero().get().unsigned_abs())
+    }
+
     /// A handle by which another thread can end this connection.
     pub fn closer(&self) -> std::io::Result<Closer> {
         self.stream.get_ref().try_clone().map(Closer)
