@@ -8,6 +8,7 @@ pub mod judge;
 pub mod ledger;
 pub mod protocol;
 pub mod server;
+pub mod sqlplus;
 pub mod statement;
 pub mod views;
 pub mod workload;

@@ -12,8 +12,8 @@ use crate::engine::error::{OraError, OraResult};
 use crate::engine::{BackupScope, FileReference, OpenMode, RecoverRequest, ShutdownMode};
 use lexer::Cursor;
 
-/// How far STARTUP goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far STARTUP goes, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StartTarget {
     /// The instance only.
     NoMount,

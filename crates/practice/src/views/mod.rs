@@ -74,6 +74,14 @@ pub fn parameter_kind(value: &str) -> &'static str {
     }
 }
 
+/// A number with a format model, as TO_CHAR makes it.
+///
+/// # Errors
+/// ORA-01722 and ORA-01481.
+pub fn format_number(number: &str, model: &str) -> OraResult<String> {
+    numbers::format(numbers::parse(number)?, model)
+}
+
 /// Whether NLS_DATE_FORMAT can be this.
 ///
 /// # Errors
