@@ -1,2 +1,81 @@
-//! The one executable of Backstay.
-fn main() {}
+//! The one executable of Backstay: it is what it is called by.
+//! What lives here: the choice by name and the command line's first level. What does not: any command's work.
+
+mod demo;
+mod install_links;
+mod practice;
+mod said;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Backup and recovery of Oracle databases, with a practice database to prove it on
+#[derive(Debug, Parser)]
+#[command(
+    name = "backstay",
+    version,
+    after_help = "Called as brbackup, brarchive, brrestore or brrecover it is that tool (see install-links); \
+                  called as sqlplus it is the practice database's.\n\n\
+                  Exit status: 2 for a wrong command line; each command's help names its own."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    #[command(subcommand)]
+    Practice(practice::Command),
+    InstallLinks(install_links::Arguments),
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    match called_by(&name) {
+        Some("sqlplus") => ::practice::sqlplus::main(arguments),
+        _ => command(CommandLine::parse()),
+    }
+}
+
+/// The tool that a program name means; None for our own name and any other.
+fn called_by(name: &OsString) -> Option<&'static str> {
+    let name = Path::new(name).file_name()?.to_str()?;
+    NAMES.iter().find(|known| **known == name).copied()
+}
+
+/// Names under which the executable is another program.
+const NAMES: [&str; 1] = ["sqlplus"];
+
+fn command(line: CommandLine) -> ExitCode {
+    match line.command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Practice(command) => practice::run(command),
+        Command::InstallLinks(arguments) => install_links::run(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <CommandLine as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn names_with_directories_are_names() {
+        assert_eq!(
+            called_by(&"/oracle/SND/bin/sqlplus".into()),
+            Some("sqlplus")
+        );
+        assert_eq!(called_by(&"backstay".into()), None);
+        assert_eq!(called_by(&"".into()), None);
+    }
+}

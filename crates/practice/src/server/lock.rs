@@ -4,11 +4,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::engine::Home;
 use crate::engine::error::{OraError, OraResult};
+
+/// How long the lock is tried: somebody who only looks whether it is taken holds it for a moment.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The lock; it goes with the process.
 pub(super) struct Lock(
@@ -33,8 +39,12 @@ pub(super) fn take(home: &Home) -> OraResult<Lock> {
         .mode(0o640)
         .open(&path)
         .map_err(unable)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(already_running(home, &mut file));
+    let deadline = Instant::now() + PATIENCE;
+    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() > deadline {
+            return Err(already_running(home, &mut file));
+        }
+        std::thread::sleep(PAUSE);
     }
     file.set_len(0)
         .and_then(|()| writeln!(file, "{}", std::process::id()))

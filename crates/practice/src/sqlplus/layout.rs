@@ -18,6 +18,8 @@ pub(super) struct Column {
     pub truncated: bool,
     pub null: String,
     pub model: Option<String>,
+    /// Characters that a number without a model may take.
+    pub number_width: usize,
 }
 
 /// The columns that are shown.
@@ -43,6 +45,7 @@ pub(super) fn columns(outcome: &Outcome, settings: &Settings) -> Vec<Column> {
             truncated: format.truncated || !settings.wrap,
             null: format.null.clone().unwrap_or_else(|| settings.null.clone()),
             model: format.model.clone(),
+            number_width: settings.number_width,
         });
     }
     columns
@@ -109,14 +112,15 @@ pub(super) fn cell(value: Option<&str>, column: &Column) -> Vec<String> {
     lines
 }
 
-/// A number that fits its column: by its format model, as it is, rounded, with an exponent, or as `#`.
+/// A number as it fits: by its format model, as it is, rounded, with an exponent, or as `#`.
 fn number(text: &str, column: &Column) -> String {
     let overflow = || "#".repeat(column.width);
     if let Some(model) = &column.model {
-        return crate::views::format_number(text, model)
-            .map_or_else(|_| overflow(), |text| text.trim_start().to_owned());
+        let shown = crate::views::format_number(text, model);
+        return shown.map_or_else(|_| overflow(), |text| text.trim_start().to_owned());
     }
-    if text.len() <= column.width {
+    let room = column.number_width;
+    if text.len() <= room {
         return text.to_owned();
     }
     let Ok(value) = text.parse::<f64>() else {
@@ -129,14 +133,14 @@ fn number(text: &str, column: &Column) -> String {
         whole.log10() as usize + 1
     };
     let taken = whole_digits + usize::from(value < 0.0) + 1;
-    if text.contains('.') && taken < column.width {
-        let rounded = format!("{value:.places$}", places = column.width - taken);
+    if text.contains('.') && taken < room {
+        let rounded = format!("{value:.places$}", places = room - taken);
         let short = rounded.replacen("0.", ".", usize::from(whole < 1.0));
         return short.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
     // d.dddE+nn takes six characters besides the digits after the point.
     let taken = 6 + usize::from(value < 0.0);
-    match column.width.checked_sub(taken) {
+    match room.checked_sub(taken) {
         Some(places) => scientific(value, places),
         None => overflow(),
     }
@@ -166,6 +170,7 @@ mod tests {
             truncated: false,
             null: String::new(),
             model: None,
+            number_width: width,
         }
     }
 
@@ -192,6 +197,11 @@ mod tests {
     fn numbers_fit_their_column() {
         let shown = |text: &str, width| cell(Some(text), &column(true, width)).concat();
         assert_eq!(shown("42", 10), "        42");
+        let wide = Column {
+            number_width: 10,
+            ..column(true, 12)
+        };
+        assert_eq!(cell(Some("281474976710655"), &wide), ["  2.8147E+14"]);
         assert_eq!(shown("281474976710655", 10), "2.8147E+14");
         assert_eq!(shown("3.3333333333333335", 10), "3.33333333");
         assert_eq!(shown(".33333333333333", 10), ".333333333");

@@ -84,7 +84,12 @@ fn log(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
             log.status.as_str().into(),
             log.first_scn.into(),
             log.first_time.into(),
-            log.next_scn.into(),
+            // An unused group has no range yet.
+            if log.status == "UNUSED" {
+                Cell::Whole(0)
+            } else {
+                log.next_scn.into()
+            },
             next_time(log).into(),
             0u32.into(),
         ]

@@ -1,0 +1,157 @@
+//! `backstay practice create`.
+//! What lives here: its options, its progress bar, the links in the new home. What does not: making the files.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use practice::create::{CreateOptions, Created, create};
+use practice::engine::parameters::parse_size;
+use serde::Serialize;
+
+use crate::install_links::{LinkError, link, own_program};
+use crate::said::{fail, say, say_json};
+
+/// Create a practice database, cleanly shut down
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Examples:\n  backstay practice create --home /tmp/practice/SND\n  \
+                        backstay practice create --home /tmp/practice/TST --sid TST --size 256MiB\n\n\
+                        Exit status: 0 created, 1 not."
+)]
+pub struct Arguments {
+    /// ORACLE_HOME of the new database; must not exist or be empty
+    #[arg(long, visible_alias = "dir", value_name = "DIR")]
+    home: PathBuf,
+    /// SID and name of the database: 1 to 8 letters and digits
+    #[arg(long, value_name = "SID", default_value = "SND")]
+    sid: String,
+    /// Size of all data files together, 64MiB to 64GiB
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    size: u64,
+    /// Size of one online redo log [default: by the size of the database]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    log_size: Option<u64>,
+    /// Seed of the content
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// A number of bytes, with K, M, G, KiB, MiB or GiB.
+pub fn size(text: &str) -> Result<u64, String> {
+    let bare = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let ends_well = bare.len() == text.len() || bare.ends_with(|c: char| c.is_ascii_alphabetic());
+    parse_size(bare)
+        .filter(|bytes| ends_well && *bytes > 0)
+        .ok_or_else(|| "a number with KiB, MiB or GiB, for example 512MiB".to_owned())
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    home: &'a Path,
+    sid: &'a str,
+    data_bytes: u64,
+    rows: u64,
+    log_bytes: u64,
+    seconds: f64,
+}
+
+/// Creates the database and its `bin/sqlplus`.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let home = std::path::absolute(&arguments.home).unwrap_or_else(|_| arguments.home.clone());
+    let options = CreateOptions {
+        home: home.clone(),
+        sid: arguments.sid.clone(),
+        size: arguments.size,
+        log_size: arguments.log_size,
+        seed: arguments.seed,
+    };
+    let begun = Instant::now();
+    let bar = progress_bar(arguments.size);
+    let created = create(&options, &mut |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    let created = match created {
+        Ok(created) => created,
+        Err(error) => return fail(1, error),
+    };
+    if let Err(error) = link_sqlplus(&home) {
+        return fail(1, error);
+    }
+    report(arguments, &home, created, begun.elapsed().as_secs_f64());
+    ExitCode::SUCCESS
+}
+
+/// Hidden by itself when standard error is no terminal.
+fn progress_bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn link_sqlplus(home: &Path) -> Result<(), LinkError> {
+    link(&own_program()?, &home.join("bin/sqlplus"))
+}
+
+fn report(arguments: &Arguments, home: &Path, created: Created, seconds: f64) {
+    let Created {
+        data_bytes,
+        rows,
+        log_bytes,
+    } = created;
+    if arguments.json {
+        return say_json(&Report {
+            home,
+            sid: &arguments.sid,
+            data_bytes,
+            rows,
+            log_bytes,
+            seconds,
+        });
+    }
+    let sid = &arguments.sid;
+    say(format!(
+        "created {sid} in {}: {} MiB of data files, {rows} rows, redo logs of {} MiB, {seconds:.1} s",
+        home.display(),
+        data_bytes >> 20,
+        log_bytes >> 20
+    ));
+    say("next:");
+    say(format!(
+        "  export ORACLE_SID={sid} ORACLE_HOME={0} SAPDATA_HOME={0} PATH={0}/bin:$PATH",
+        home.display()
+    ));
+    say("  echo startup | sqlplus -S / as sysdba");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("64M"), Ok(64 << 20));
+        assert_eq!(size("2GB"), Ok(2 << 30));
+        assert_eq!(size("512K"), Ok(512 << 10));
+        assert_eq!(size("8192"), Ok(8192));
+        for wrong in [
+            "",
+            "MiB",
+            "64iB",
+            "0",
+            "-1M",
+            "1.5G",
+            "64 parsec",
+            "99999999999999G",
+        ] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}
