@@ -1,0 +1,54 @@
+//! The server is killed at random moments under load; after every start each acknowledged commit must be there.
+//! What lives here: the rounds and their figures. What does not: crashes of the backup tools.
+//!
+//! `BACKSTAY_CRASH_ROUNDS=50` makes it as many rounds; `bench/crash-rounds` does that and shows the figures.
+
+mod practice_database;
+
+use std::time::Instant;
+
+use practice::judge::Target;
+use practice_database::{Database, wait_for_commits};
+
+const ROUNDS: u64 = 4;
+const SESSIONS: u32 = 8;
+
+#[test]
+fn no_acknowledged_commit_is_lost_when_the_server_is_killed() {
+    let rounds = match std::env::var("BACKSTAY_CRASH_ROUNDS") {
+        Ok(text) => text.parse().expect("BACKSTAY_CRASH_ROUNDS is a number"),
+        Err(_) => ROUNDS,
+    };
+    let database = Database::open();
+    let mut random = fastrand::Rng::with_seed(20260307);
+    println!("round  commits  in doubt  start s  judge s  missing  extra  damaged");
+    let (mut commits, mut in_doubt) = (0, 0);
+    for round in 1..=rounds {
+        let load = database.load(SESSIONS, round);
+        wait_for_commits(&load, random.u64(1..1500));
+        database.kill();
+        let counters = load.stop().unwrap();
+        let started = Instant::now();
+        database.startup("");
+        let start_seconds = started.elapsed().as_secs_f64();
+        let judged = Instant::now();
+        let verdict = database.verdict(Target::Everything);
+        println!(
+            "{round:>5}  {:>7}  {:>8}  {start_seconds:>7.2}  {:>7.2}  {:>7}  {:>5}  {:>7}",
+            counters.acknowledged,
+            counters.in_doubt,
+            judged.elapsed().as_secs_f64(),
+            verdict.missing.count,
+            verdict.extra.count,
+            verdict.damaged.count + verdict.counters.count,
+        );
+        assert!(verdict.clean, "round {round}: {verdict}");
+        commits += counters.acknowledged;
+        in_doubt += counters.in_doubt;
+    }
+    let verdict = database.verdict(Target::Everything);
+    println!(
+        "{rounds} rounds, {commits} commits acknowledged, {in_doubt} in doubt: nothing missing"
+    );
+    assert_eq!(verdict.commits, commits);
+}
