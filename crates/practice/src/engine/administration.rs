@@ -31,9 +31,16 @@ impl Instance {
     ///
     /// The file appears whole or not at all. Errors: ORA-27038 when it exists and REUSE is not given.
     pub fn backup_controlfile(&self, path: &Path, reuse: bool) -> OraResult<()> {
-        let mut record = self.lock().control()?.record.clone();
-        record.is_backup = true;
-        control::create(path, &record, reuse)
+        let again = if reuse { " REUSE" } else { "" };
+        let statement = format!(
+            "ALTER DATABASE BACKUP CONTROLFILE TO '{}'{again}",
+            path.display()
+        );
+        self.logged(&statement, || {
+            let mut record = self.lock().control()?.record.clone();
+            record.is_backup = true;
+            control::create(path, &record, reuse)
+        })
     }
 
     /// The text of ALTER DATABASE BACKUP CONTROLFILE TO TRACE.

@@ -32,12 +32,31 @@ pub enum BackupScope {
     Datafile(u32),
 }
 
+impl BackupScope {
+    /// The statement as the alert log has it; `verb` is BEGIN or END.
+    fn statement(&self, verb: &str) -> String {
+        match self {
+            BackupScope::Database => format!("ALTER DATABASE {verb} BACKUP"),
+            BackupScope::Tablespace(name) => {
+                format!("ALTER TABLESPACE {} {verb} BACKUP", name.to_uppercase())
+            }
+            BackupScope::Datafile(number) => {
+                format!("ALTER DATABASE DATAFILE {number} {verb} BACKUP")
+            }
+        }
+    }
+}
+
 impl Instance {
     /// ALTER TABLESPACE … BEGIN BACKUP and ALTER DATABASE BEGIN BACKUP.
     ///
     /// Errors: ORA-01123 outside ARCHIVELOG mode, ORA-00959, ORA-01146 when a file is in backup mode already,
     /// ORA-01109 when not open. After a crash during this the file is in backup mode or not; the answer was not given.
     pub fn begin_backup(&self, scope: &BackupScope) -> OraResult<()> {
+        self.logged(&scope.statement("BEGIN"), || self.begin_backup_now(scope))
+    }
+
+    fn begin_backup_now(&self, scope: &BackupScope) -> OraResult<()> {
         let headers = self
             .headers
             .lock()
@@ -87,6 +106,10 @@ impl Instance {
     /// out of it; a file whose checkpoint count is not the control file's is a restored copy and is left alone.
     /// Errors: ORA-01142 when none of the files is in backup mode.
     pub fn end_backup(&self, scope: &BackupScope) -> OraResult<()> {
+        self.logged(&scope.statement("END"), || self.end_backup_now(scope))
+    }
+
+    fn end_backup_now(&self, scope: &BackupScope) -> OraResult<()> {
         let headers = self
             .headers
             .lock()

@@ -166,6 +166,24 @@ impl Instance {
         self.alert_log.write(text);
     }
 
+    /// Runs a statement between its two lines in the alert log: itself, and that it is completed or what it met.
+    pub(crate) fn logged<T>(
+        &self,
+        statement: &str,
+        run: impl FnOnce() -> OraResult<T>,
+    ) -> OraResult<T> {
+        self.alert(statement);
+        let result = run();
+        match &result {
+            Ok(_) => self.alert(&format!("Completed: {statement}")),
+            Err(error) => self.alert(&format!(
+                "{error}\nORA-{} signalled during: {statement}",
+                error.code()
+            )),
+        }
+        result
+    }
+
     /// How far the instance is up.
     pub fn status(&self) -> InstanceStatus {
         self.lock().status
