@@ -118,7 +118,7 @@ fn oracle_errors_are_typed_name_the_statement_and_leave_the_conversation_open() 
 fn noise_among_rows_is_refused() {
     let error = connect("GOOD").query(&["a"], "noise").unwrap_err();
     assert!(
-        matches!(&error, SqlplusError::Garbled { line, .. } if line == "no row"),
+        matches!(&error, SqlplusError::Garbled { line, statement, .. } if line == "no row" && statement == "SELECT a FROM noise"),
         "{error}"
     );
 }

@@ -118,6 +118,23 @@ impl SqlplusError {
         }
     }
 
+    /// The same failure, said of the statement as its author wrote it.
+    #[must_use]
+    pub(super) fn about(mut self, shown: &str) -> SqlplusError {
+        match &mut self {
+            SqlplusError::Oracle { statement, .. }
+            | SqlplusError::Timeout { statement, .. }
+            | SqlplusError::Died { statement, .. }
+            | SqlplusError::TooMuchOutput { statement, .. }
+            | SqlplusError::Garbled { statement, .. }
+            | SqlplusError::Unsendable { statement, .. }
+            | SqlplusError::Closed { statement } => *statement = shown.to_owned(),
+            SqlplusError::Start { .. } | SqlplusError::Logon { .. } | SqlplusError::Pipe { .. } => {
+            }
+        }
+        self
+    }
+
     /// Whether another statement can be sent on the same conversation.
     pub fn leaves_the_conversation_open(&self) -> bool {
         matches!(

@@ -70,7 +70,10 @@ pub trait Conversation {
     /// Text that is no row inside the answer is an error, so that noise is never taken for data.
     fn query(&mut self, columns: &[&str], from_where: &str) -> Result<Vec<Row>, SqlplusError> {
         let select = row::Select::new(columns, from_where);
-        let lines = self.execute(select.text())?;
-        select.parse(&lines)
+        let limit = self.statement_limit();
+        let answer = self
+            .execute_within(select.text(), limit)
+            .map_err(|error| error.about(select.shown()))?;
+        select.parse(&answer)
     }
 }

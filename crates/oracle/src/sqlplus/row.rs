@@ -19,6 +19,7 @@ const OPEN_ENDED_NUMBERS: [u64; 3] = [0xffff_ffff_ffff, 0x8100_ffff_ffff_ffff, u
 /// A query in our coding.
 pub(super) struct Select {
     text: String,
+    shown: String,
     names: Arc<[String]>,
 }
 
@@ -38,7 +39,13 @@ impl Select {
             .iter()
             .map(|column| split_alias(column).1.to_owned())
             .collect();
-        Select { text, names }
+        let shown = shorten(&format!("SELECT {} FROM {from_where}", columns.join(", ")));
+        Select { text, shown, names }
+    }
+
+    /// The query without our coding, for messages.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
     }
 
     pub(super) fn text(&self) -> &str {
@@ -55,7 +62,7 @@ impl Select {
 
     fn parse_line(&self, line: &str) -> Result<Row, SqlplusError> {
         let garbled = |why: &str| SqlplusError::Garbled {
-            statement: shorten(&self.text),
+            statement: self.shown.clone(),
             why: why.to_owned(),
             line: shorten(line),
         };
