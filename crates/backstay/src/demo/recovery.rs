@@ -95,7 +95,7 @@ fn call_for_every_commit(
         stage.ledger().display()
     );
     if let Target::Time(moment) = target {
-        typed.push_str(&format!(" --time '{moment}'"));
+        typed.push_str(&format!(" --until-time '{moment}'"));
     }
     let note = format!(
         "{} rows, {} commits: {} missing, {} extra, {} damaged",

@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Arguments;
 use super::narrator::Narrator;
+use crate::install_links::{LinkError, TOOLS, link, own_program};
 
 /// SID of the demo's database.
 pub const SID: &str = "SND";
@@ -50,6 +51,9 @@ pub enum DemoError {
         /// What to do.
         hint: &'static str,
     },
+    /// A tool cannot get its name.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// A program failed.
     #[error("{command}: {status}. It said:\n{output}")]
     Program {
@@ -150,15 +154,8 @@ impl Stage {
             std::fs::create_dir_all(&directory).map_err(io("make", &directory))?;
         }
         let program = own_program()?;
-        for name in [
-            "backstay",
-            "brbackup",
-            "brarchive",
-            "brrestore",
-            "brrecover",
-        ] {
-            let link = self.tools().join(name);
-            std::os::unix::fs::symlink(&program, &link).map_err(io("make", &link))?;
+        for name in TOOLS.iter().chain(&["backstay"]) {
+            link(&program, &self.tools().join(name))?;
         }
         Ok(())
     }
@@ -355,11 +352,6 @@ impl Drop for Stage {
             eprintln!("cannot remove {}: {error}", self.root.display());
         }
     }
-}
-
-/// The running executable.
-fn own_program() -> Result<PathBuf, DemoError> {
-    std::env::current_exe().map_err(io("find", Path::new("the own executable")))
 }
 
 /// The directory as an absolute path, and whether it was made now.

@@ -1,0 +1,155 @@
+//! `backstay demo`, small, with the real binary: its verdict, what it leaves, what it does not leave.
+//! What lives here: the demo as a user sees it. What does not: its parts, which have tests of their own.
+
+mod practice_database;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use practice::judge::{Target, judge};
+use practice_database::{Database, SID, wait_until};
+use rustix::process::{Pid, Signal};
+
+/// The demo with a temporary directory of the test's own.
+fn demo(temporary: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backstay"));
+    command
+        .args(["demo", "--size", "64MiB"])
+        .args(arguments)
+        .env("TMPDIR", temporary);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
+#[test]
+fn the_demo_brings_every_commit_back_and_removes_its_directory() {
+    let temporary = tempfile::tempdir().unwrap();
+    let output = demo(temporary.path(), &["--json"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("--json prints one document");
+    assert!(output.status.success(), "{report:#} {errors}");
+    assert_eq!(report["clean"], true, "{report:#}");
+    let judged = report["judged"].as_array().unwrap();
+    assert_eq!(judged.len(), 2, "{report:#}");
+    for judgement in judged {
+        let verdict = &judgement["verdict"];
+        assert!(verdict["commits"].as_u64().unwrap() > 100, "{judgement:#}");
+        for kind in ["missing", "extra", "damaged", "counters"] {
+            assert_eq!(verdict[kind]["count"], 0, "{judgement:#}");
+        }
+    }
+    assert!(
+        judged[1]["verdict"]["commits_beyond_target"]
+            .as_u64()
+            .unwrap()
+            > 0,
+        "nothing was after the moment"
+    );
+    assert_eq!(entries(temporary.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_kept_demo_tells_its_story_and_leaves_a_database_that_starts() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path().join("kept");
+    let output = demo(
+        temporary.path(),
+        &["--keep", "--dir", directory.to_str().unwrap()],
+    )
+    .output()
+    .unwrap();
+    let story = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{story}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in [
+        "$ brbackup ",
+        "$ kill -9 ",
+        "$ brrecover ",
+        "export ORACLE_SID=SND",
+        "Verdict: every acknowledged",
+    ] {
+        assert!(story.contains(line), "{line} is not in: {story}");
+    }
+    let database = Database::existing(temporary, directory.join("oracle").join(SID));
+    assert_eq!(database.server(), None, "the demo left its server running");
+    database.startup("");
+    let verdict = judge(
+        &database.home,
+        SID,
+        &directory.join("ledger.txt"),
+        Target::Everything,
+    )
+    .unwrap();
+    assert!(verdict.clean, "{verdict}");
+    assert!(
+        verdict.commits_void > 0,
+        "the ledger does not know of the point-in-time recovery"
+    );
+}
+
+#[test]
+fn an_interrupted_demo_leaves_neither_process_nor_directory() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = demo(temporary.path(), &[]).spawn().unwrap();
+    let mut server = None;
+    wait_until("the demo's database to be open", || {
+        server = running_server(temporary.path());
+        server.is_some() || has_ended(&mut child)
+    });
+    let server = server.expect("the demo ended before its database was open");
+    let demo = Pid::from_child(&child);
+    rustix::process::kill_process(demo, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(entries(temporary.path()), Vec::<PathBuf>::new());
+    wait_until("the server to be gone", || {
+        rustix::process::test_kill_process(server).is_err()
+    });
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child.try_wait().unwrap().is_some()
+}
+
+/// The server of the demo below the temporary directory.
+fn running_server(temporary: &Path) -> Option<Pid> {
+    let home = entries(temporary).pop()?.join("oracle").join(SID);
+    // Asked over the socket: trying the lock could be in the way of a server that just takes it.
+    let client = practice::protocol::Client::connect(&home, SID).ok()?;
+    Pid::from_raw(client.server_process().ok()? as i32)
+}
+
+#[test]
+fn a_directory_in_use_is_refused_and_left_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let file = temporary.path().join("precious");
+    std::fs::write(&file, "data").unwrap();
+    let output = demo(
+        temporary.path(),
+        &["--dir", temporary.path().to_str().unwrap()],
+    )
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty. HINT:"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
+}
