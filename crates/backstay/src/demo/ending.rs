@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::narrator::{Judged, Narrator, Step};
-use super::stage::{DemoError, Stage, shown};
+use super::stage::{DemoError, LEDGER, Stage};
 
 /// Exit status after an interruption, as a shell has it for SIGINT.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -24,22 +24,12 @@ pub fn leave(stage: &mut Stage, narrator: &mut Narrator, keep: bool) -> Result<(
             .took(took),
     );
     narrator.say("\nKept. To explore it:\n");
-    for (name, value) in stage.environment() {
-        let value = match name {
-            "PATH" => format!("{}:$ORACLE_HOME/bin:$PATH", stage.tools().display()),
-            _ => shown(&[&value]),
-        };
-        narrator.say(&format!("export {name}={value}"));
+    for command in stage.exports() {
+        narrator.say(&command);
     }
     narrator.say("sqlplus / as sysdba <<< startup");
-    narrator.say(&format!(
-        "ls {} $ORACLE_HOME $ORACLE_HOME/sapbackup",
-        stage.transcripts().display()
-    ));
-    narrator.say(&format!(
-        "backstay practice verify --home $ORACLE_HOME --sid $ORACLE_SID --ledger {}",
-        stage.ledger().display()
-    ));
+    narrator.say(&format!("backstay practice verify --ledger {LEDGER}"));
+    narrator.say("ls transcripts $ORACLE_HOME $ORACLE_HOME/sapbackup");
     Ok(())
 }
 

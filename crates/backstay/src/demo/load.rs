@@ -7,7 +7,7 @@ use oracle::time::OracleTime;
 use practice::workload::{self, Options};
 
 use super::narrator::{Narrator, Step, thousands};
-use super::stage::{DemoError, SID, Stage};
+use super::stage::{DemoError, LEDGER, SID, Stage};
 
 /// Sessions that commit at the same time.
 const SESSIONS: u32 = 4;
@@ -28,9 +28,7 @@ pub fn start(stage: &mut Stage, narrator: &mut Narrator, rate: u32) -> Result<()
     };
     stage.load = Some(workload::start(options)?);
     let typed = format!(
-        "backstay practice workload --home {} --sid {SID} --ledger {} --sessions {SESSIONS} --rate {rate} &",
-        stage.home.display(),
-        stage.ledger().display()
+        "backstay practice workload --ledger {LEDGER} --sessions {SESSIONS} --rate {rate} &"
     );
     narrator.step(Step::new(format!("started the load, at most {rate} commits/s")).typed(typed));
     Ok(())

@@ -76,6 +76,7 @@ fn play(
     narrator: &mut Narrator,
     arguments: &Arguments,
 ) -> Result<(), DemoError> {
+    opening::set_the_scene(stage, narrator);
     opening::create_database(stage, narrator, arguments.size)?;
     opening::start_database(stage, narrator)?;
     load::start(stage, narrator, arguments.rate)?;

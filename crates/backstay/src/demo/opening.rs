@@ -1,8 +1,16 @@
 //! The opening of the demo: a database is created and started.
 //! What lives here: these two steps. What does not: the load on it.
 
+use super::disaster::database_bytes;
 use super::narrator::{Narrator, Step};
-use super::stage::{DemoError, SID, Stage, shown};
+use super::stage::{DemoError, Stage, shown};
+
+/// Says where everything happens; the commands that follow work after these.
+pub fn set_the_scene(stage: &Stage, narrator: &mut Narrator) {
+    for command in stage.exports() {
+        narrator.say(&format!("$ {command}"));
+    }
+}
 
 /// Creates the practice database.
 pub fn create_database(
@@ -10,23 +18,16 @@ pub fn create_database(
     narrator: &mut Narrator,
     size: u64,
 ) -> Result<(), DemoError> {
-    narrator.say(&format!(
-        "A practice database in {}\n",
-        stage.root.display()
-    ));
+    let size = format!("{}MiB", size >> 20);
     let home = stage.home.display().to_string();
-    let size_text = format!("{}MiB", size >> 20);
     let command = [
-        "backstay", "practice", "create", "--home", &home, "--sid", SID, "--size", &size_text,
+        "backstay", "practice", "create", "--size", &size, "--home", &home,
     ];
     let took = stage.program(narrator, &command, "")?;
-    let bytes = super::disaster::database_bytes(stage)?;
-    narrator.step(
-        Step::new("created the database")
-            .typed(shown(&command))
-            .bytes(bytes)
-            .took(took),
-    );
+    let bytes = database_bytes(stage)?;
+    let typed = shown(&command[..6]) + " $ORACLE_HOME";
+    let step = Step::new("created the database").typed(typed);
+    narrator.step(step.bytes(bytes).took(took));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use practice::ledger::{Boundary, record_truncate};
 
 use super::disaster::database_bytes;
 use super::narrator::{Narrator, Step, thousands};
-use super::stage::{DemoError, SID, Stage, shown};
+use super::stage::{DemoError, LEDGER, SID, Stage, shown};
 
 /// Brings back every acknowledged commit.
 pub fn complete(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
@@ -89,11 +89,7 @@ fn call_for_every_commit(
     narrator.progress("judging every row by the ledger …");
     let started = Instant::now();
     let verdict = judge(&stage.home, SID, &stage.ledger(), target)?;
-    let mut typed = format!(
-        "backstay practice verify --home {} --sid {SID} --ledger {}",
-        stage.home.display(),
-        stage.ledger().display()
-    );
+    let mut typed = format!("backstay practice verify --ledger {LEDGER}");
     if let Target::Time(moment) = target {
         typed.push_str(&format!(" --until-time '{moment}'"));
     }

@@ -1,6 +1,7 @@
 //! The stage of the demo: its directory, the programs it calls, and leaving nothing behind.
 //! What lives here: child processes, signals, cleaning up. What does not: the story and its words.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use super::Arguments;
 use super::narrator::Narrator;
 use crate::install_links::{LinkError, TOOLS, link, own_program};
 
+/// Name of the ledger in the demo's directory.
+pub const LEDGER: &str = "ledger.txt";
 /// SID of the demo's database.
 pub const SID: &str = "SND";
 /// What of a failed program's output is shown, in bytes from its end.
@@ -172,25 +175,37 @@ impl Stage {
 
     /// What the load asked and was told.
     pub fn ledger(&self) -> PathBuf {
-        self.root.join("ledger.txt")
+        self.root.join(LEDGER)
     }
 
-    /// The environment of a DBA: what the shell must export before the commands of the narration work.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let home = self.home.display().to_string();
-        let path = std::env::var("PATH").unwrap_or_default();
-        vec![
-            ("ORACLE_SID", SID.to_string()),
-            ("ORACLE_HOME", home.clone()),
-            ("SAPDATA_HOME", home),
-            (
-                "PATH",
-                format!(
-                    "{}:{}/bin:{path}",
-                    self.tools().display(),
-                    self.home.display()
-                ),
+    /// What a DBA types in a new shell before the commands of the narration work.
+    pub fn exports(&self) -> [String; 2] {
+        let root = self.root.display().to_string();
+        let home = format!("$PWD/oracle/{SID}");
+        [
+            format!("cd {}", shown(&[&root])),
+            format!(
+                "export ORACLE_SID={SID} ORACLE_HOME={home} SAPDATA_HOME={home} PATH=$PWD/bin:{home}/bin:$PATH"
             ),
+        ]
+    }
+
+    /// The same for a program that we start.
+    fn environment(&self) -> [(&'static str, OsString); 4] {
+        let home = self.home.as_os_str();
+        let mut path = self.tools().into_os_string();
+        for part in [
+            self.home.join("bin").as_os_str(),
+            &std::env::var_os("PATH").unwrap_or_default(),
+        ] {
+            path.push(":");
+            path.push(part);
+        }
+        [
+            ("ORACLE_SID", SID.into()),
+            ("ORACLE_HOME", home.into()),
+            ("SAPDATA_HOME", home.into()),
+            ("PATH", path),
         ]
     }
 
