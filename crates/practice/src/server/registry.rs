@@ -33,6 +33,8 @@ pub(super) struct Registry {
 
 struct State {
     gate: Gate,
+    /// A session has shut the instance down and is the one to say so.
+    ended: bool,
     serial: u32,
     sessions: BTreeMap<u32, Session>,
 }
@@ -48,6 +50,7 @@ impl Default for Registry {
     fn default() -> Registry {
         let state = State {
             gate: Gate::Open,
+            ended: false,
             serial: 0,
             sessions: BTreeMap::new(),
         };
@@ -163,6 +166,11 @@ impl Registry {
         self.lock().gate = Gate::Open;
     }
 
+    /// True for the first session that asks: of a shutdown and an ABORT that overtakes it, one ends the instance.
+    pub fn claim_end(&self) -> bool {
+        !std::mem::replace(&mut self.lock().ended, true)
+    }
+
     /// Waits until `sid` is the only session. False when that took longer than `longest`.
     pub fn wait_alone(&self, sid: u32, longest: Duration) -> bool {
         let deadline = Instant::now() + longest;
@@ -262,6 +270,7 @@ mod tests {
             registry.begin_work(late, true).is_ok(),
             "ABORT is always heard"
         );
+        assert!(registry.claim_end() && !registry.claim_end());
         registry.open_gate();
         assert!(registry.begin_work(sid, false).is_ok());
     }

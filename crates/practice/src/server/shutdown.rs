@@ -45,6 +45,12 @@ fn stop(session: &Session, mode: ShutdownMode) -> OraResult<()> {
         .instance
         .shutdown(mode)
         .inspect_err(|_| registry.open_gate())?;
+    if !registry.claim_end() {
+        return Err(OraError::new(
+            1092,
+            "ORACLE instance terminated. Disconnection forced",
+        ));
+    }
     registry.disconnect_others(session.sid);
     Ok(())
 }

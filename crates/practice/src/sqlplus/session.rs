@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub exit: Option<u8>,
     /// Number of the last ORA error: SQL.SQLCODE.
     pub last_code: u32,
+    /// The server process, when this run started it.
+    pub server: Option<std::process::Child>,
     date_format: Option<String>,
 }
 
@@ -56,6 +58,7 @@ impl Session {
             on_system_error: Reaction::Continue,
             exit: None,
             last_code: 0,
+            server: None,
             date_format: environment.date_format,
         }
     }

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -43,7 +43,9 @@ impl Session {
             }
             _ => {}
         }
-        self.connection = Connection::Up(start(&self.home)?);
+        let (client, server) = start(&self.home)?;
+        self.connection = Connection::Up(client);
+        self.server = Some(server);
         self.greet_session();
         self.console.line("ORACLE instance started.");
         self.print_lines("SHOW SGA")?;
@@ -62,6 +64,10 @@ impl Session {
     pub(super) fn shutdown(&mut self, text: &str) -> Result<(), Failure> {
         let outcome = self.connection.execute(text)?;
         self.connection.wait_for_end();
+        if let Some(mut server) = self.server.take() {
+            // Our own child, which is ending: collected so that no zombie keeps its process id.
+            let _ = server.wait();
+        }
         outcome
             .messages
             .iter()
@@ -84,8 +90,8 @@ impl Session {
     }
 }
 
-/// Starts the server process and connects to it.
-pub(super) fn start(home: &Home) -> OraResult<Client> {
+/// Starts the server process and connects to it. The process outlives us.
+fn start(home: &Home) -> OraResult<(Client, Child)> {
     let failed = |why: String| {
         OraError::new(
             443,
@@ -105,7 +111,10 @@ pub(super) fn start(home: &Home) -> OraResult<Client> {
         .map_err(|error| failed(error.to_string()))?;
     let report = child.stdout.take().map(await_report).unwrap_or_default();
     if report.trim() == server::READY {
-        return Client::connect(&home.path, &home.sid).map_err(|error| failed(error.to_string()));
+        let client = Client::connect(&home.path, &home.sid);
+        return client
+            .map(|client| (client, child))
+            .map_err(|error| failed(error.to_string()));
     }
     match errors(&report) {
         Some(error) => Err(error),
