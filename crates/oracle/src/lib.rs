@@ -10,3 +10,4 @@ pub mod redo;
 pub mod scn;
 pub mod sqlplus;
 pub mod time;
+pub mod verify;
