@@ -68,21 +68,18 @@ pub fn own_program() -> Result<PathBuf, LinkError> {
     })
 }
 
-/// Makes a link, replacing one that is there, so that at any moment there is one.
+/// Makes a link, replacing one that is there.
 pub fn link(program: &Path, path: &Path) -> Result<(), LinkError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.is_symlink() => return Err(LinkError::Occupied(path.to_path_buf())),
-        _ => {}
-    }
     let io = |source| LinkError::Io {
         path: path.to_path_buf(),
         source,
     };
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".new{}", std::process::id()));
-    let new = path.with_file_name(name);
-    std::os::unix::fs::symlink(program, &new).map_err(io)?;
-    std::fs::rename(&new, path).map_err(io)
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_symlink() => return Err(LinkError::Occupied(path.to_path_buf())),
+        Ok(_) => std::fs::remove_file(path).map_err(io)?,
+        Err(_) => {}
+    }
+    std::os::unix::fs::symlink(program, path).map_err(io)
 }
 
 #[cfg(test)]
