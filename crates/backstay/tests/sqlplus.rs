@@ -8,8 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use oracle::sqlplus::{Conversation, SqlplusBuilder};
+use practice::judge::Target;
 use practice::protocol::{Answer, Client, Outcome, Request};
-use practice_database::{Database, SID, wait_until};
+use practice_database::{Database, SID, wait_for_commits, wait_until};
 
 /// Runs sqlplus with arguments and input of the test's own.
 fn sqlplus(database: &Database, arguments: &[&str], input: &str) -> Output {
@@ -449,6 +450,20 @@ fn shutdown_immediate_ends_the_others() {
     database.must("shutdown immediate");
     assert!(other.request(&Request::Capacity).is_err());
     assert_eq!(database.server(), None);
+}
+
+#[test]
+fn shutdown_immediate_under_load_loses_nothing() {
+    let database = Database::open();
+    let load = database.load(6, 7);
+    for _ in 0..3 {
+        wait_for_commits(&load, 100);
+        database.must("shutdown immediate\nstartup");
+    }
+    wait_for_commits(&load, 100);
+    load.stop().unwrap();
+    let verdict = database.verdict(Target::Everything);
+    assert!(verdict.clean, "{verdict}");
 }
 
 #[test]

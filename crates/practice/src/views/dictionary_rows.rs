@@ -90,12 +90,7 @@ fn tablespaces(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
             name.as_str().into(),
             file.map_or(Cell::Null, |file| file.block_size.into()),
             "ONLINE".into(),
-            (if name == "PSAPROLL" {
-                "UNDO"
-            } else {
-                "PERMANENT"
-            })
-            .into(),
+            "PERMANENT".into(),
             "LOGGING".into(),
             "NO".into(),
             "LOCAL".into(),
