@@ -97,6 +97,14 @@ pub enum CopyError {
         /// The first of them, with their verdicts.
         first: Vec<String>,
     },
+    /// The database says a block size that no data file has.
+    #[error("{} is said to have blocks of {block_bytes} bytes. HINT: look at V$DATAFILE.BLOCK_SIZE", path.display())]
+    BlockSize {
+        /// The source.
+        path: PathBuf,
+        /// What was said.
+        block_bytes: u32,
+    },
     /// The copy does not hold what the source holds.
     #[error("{} and its copy {} are different. HINT: the disk or the file system of the copy damages data", path.display(), target.display())]
     Different {

@@ -23,8 +23,9 @@ pub(super) struct Judged {
     pub hash: blake3::Hash,
     pub blocks: u64,
     pub read_again: u64,
-    pub left_torn: Vec<u64>,
+    pub left_torn: Vec<u32>,
     pub zero: u64,
+    pub marked_corrupt: u64,
 }
 
 /// Where the reading has got to.
@@ -37,24 +38,25 @@ pub(super) struct Follower<'a> {
     hasher: blake3::Hasher,
     blocks: u64,
     read_again: u64,
-    left_torn: Vec<u64>,
+    left_torn: Vec<u32>,
     zero: u64,
+    marked_corrupt: u64,
     damaged: u64,
     first_damaged: Vec<String>,
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(request: &'a CopyRequest<'a>, source: &'a File) -> Follower<'a> {
+    pub(super) fn new(request: &'a CopyRequest<'a>, source: &'a File) -> Result<Follower<'a>, CopyError> {
+        let judge = |block_bytes, in_backup_mode| {
+            let wrong = CopyError::BlockSize { path: request.source.to_owned(), block_bytes };
+            SecondLook::new(source, block_bytes, in_backup_mode).ok_or(wrong).map(Some)
+        };
         let second_look = match request.content {
             Content::Opaque => None,
-            Content::DatafileAtRest { block_bytes } => {
-                Some(SecondLook::new(source, block_bytes, false))
-            }
-            Content::DatafileInBackupMode { block_bytes } => {
-                Some(SecondLook::new(source, block_bytes, true))
-            }
+            Content::DatafileAtRest { block_bytes } => judge(block_bytes, false)?,
+            Content::DatafileInBackupMode { block_bytes } => judge(block_bytes, true)?,
         };
-        Follower {
+        Ok(Follower {
             request,
             second_look,
             target: None,
@@ -65,9 +67,10 @@ impl<'a> Follower<'a> {
             read_again: 0,
             left_torn: Vec::new(),
             zero: 0,
+            marked_corrupt: 0,
             damaged: 0,
             first_damaged: Vec::new(),
-        }
+        })
     }
 
     /// Bytes read so far.
@@ -95,7 +98,9 @@ impl<'a> Follower<'a> {
             let outcome = self.take_chunk(&mut buffer[..wanted]);
             self.buffer = buffer;
             outcome?;
-            failpoint::reach(self.request.failpoint);
+            if let Some(place) = self.request.failpoint {
+                failpoint::reach(place);
+            }
             if !to_the_end {
                 break; // The caller looks at the tool and at signals between chunks.
             }
@@ -118,6 +123,7 @@ impl<'a> Follower<'a> {
             read_again: self.read_again,
             left_torn: self.left_torn,
             zero: self.zero,
+            marked_corrupt: self.marked_corrupt,
         })
     }
 
@@ -161,9 +167,10 @@ impl<'a> Follower<'a> {
         chunk: &mut [u8],
     ) -> Result<(), CopyError> {
         let block_bytes = second_look.block_bytes();
-        let first = self.position / block_bytes as u64;
+        // Oracle counts blocks in 32 bits: what lies beyond gets a number that no good block can have.
+        let first = u32::try_from(self.position / block_bytes as u64).unwrap_or(u32::MAX);
         for (index, block) in chunk.chunks_mut(block_bytes).enumerate() {
-            let number = first + index as u64;
+            let number = first.saturating_add(u32::try_from(index).unwrap_or(u32::MAX));
             self.blocks += 1;
             match second_look
                 .judge(number, block)
@@ -173,9 +180,10 @@ impl<'a> Follower<'a> {
                 })? {
                 Look::Good => {}
                 Look::Zero => self.zero += 1,
+                Look::MarkedCorrupt => self.marked_corrupt += 1,
                 Look::GoodAgain => {
                     self.read_again += 1;
-                    self.replace_block(number * block_bytes as u64, block)?;
+                    self.replace_block(u64::from(number) * block_bytes as u64, block)?;
                 }
                 Look::Torn => {
                     if self.left_torn.len() < LEFT_TORN_MAX {

@@ -8,6 +8,7 @@
 
 mod error;
 mod follow;
+pub mod report;
 mod second_look;
 mod tool;
 
@@ -57,8 +58,8 @@ pub struct CopyRequest<'a> {
     pub tool: &'a CopyTool,
     /// What is in it.
     pub content: Content,
-    /// Name of the failpoint inside the copy.
-    pub failpoint: &'static str,
+    /// Failpoint after each piece of the copy.
+    pub failpoint: Option<&'static str>,
 }
 
 /// What a finished copy is.
@@ -73,9 +74,11 @@ pub struct CopyReport {
     /// Blocks that were torn or damaged in the copy and good when read again: the good one is in the copy.
     pub blocks_read_again: u64,
     /// Torn blocks that stayed torn, in backup mode, where recovery repairs them.
-    pub blocks_left_torn: Vec<u64>,
-    /// Blocks of zeros only.
+    pub blocks_left_torn: Vec<u32>,
+    /// Blocks of zeros only, where that may be.
     pub blocks_zero: u64,
+    /// Blocks that were given up on purpose before.
+    pub blocks_marked_corrupt: u64,
     /// What the tool said although it succeeded.
     pub tool_output: String,
     /// The tool's command line.
@@ -141,8 +144,8 @@ fn copy_and_judge(
     interrupt: &Interrupt,
     begun: Instant,
 ) -> Result<CopyReport, CopyError> {
+    let mut follower = Follower::new(request, &source.file)?;
     let mut tool = RunningTool::start(request.tool, request.source, request.target)?;
-    let mut follower = Follower::new(request, &source.file);
     let end = loop {
         if let Some(signal) = interrupt.signal() {
             return Err(CopyError::Interrupted { signal });
@@ -179,6 +182,7 @@ fn copy_and_judge(
         blocks_read_again: judged.read_again,
         blocks_left_torn: judged.left_torn,
         blocks_zero: judged.zero,
+        blocks_marked_corrupt: judged.marked_corrupt,
         tool_output: end.output,
         command_line,
         elapsed: begun.elapsed(),
