@@ -71,10 +71,10 @@ impl Instance {
                 ));
             }
             let numbers = concerned(&control.record, scope)?;
-            for file in open
+            if let Some(file) = open
                 .files
                 .iter()
-                .filter(|file| numbers.contains(&file.number) && file.backup_epoch > 0)
+                .find(|file| numbers.contains(&file.number) && file.backup_epoch > 0)
             {
                 let error = OraError::new(
                     1146,
@@ -296,7 +296,7 @@ fn later(record: CheckpointRecord, own: &Checkpoint) -> Checkpoint {
     if record.scn > own.scn.get() {
         header_checkpoint(record)
     } else {
-        own.clone()
+        *own
     }
 }
 

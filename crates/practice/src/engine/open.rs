@@ -219,8 +219,8 @@ impl Instance {
         for file in files {
             let mut header = file.header.clone();
             if header.resetlogs != resetlogs.0 {
-                header.previous_resetlogs = resetlogs.1.clone();
-                header.resetlogs = resetlogs.0.clone();
+                header.previous_resetlogs = resetlogs.1;
+                header.resetlogs = resetlogs.0;
                 header.checkpoint_count += 1;
             }
             header.checkpoint = header_checkpoint(checkpoint);

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -466,7 +466,7 @@ pub fn switch_on_disk(
     control.write()
 }
 
-fn log_error(group: u32, path: &PathBuf, error: &std::io::Error) -> OraError {
+fn log_error(group: u32, path: &std::path::Path, error: &std::io::Error) -> OraError {
     OraError::new(345, "redo log write error")
         .and(
             312,

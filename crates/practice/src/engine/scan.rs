@@ -38,10 +38,10 @@ impl Instance {
             }
         }
         for session in 0..SESSIONS_MAX {
-            if let Some(answer) = self.scan_session(&segments, session)? {
-                if !each(answer) {
-                    return Ok(());
-                }
+            if let Some(answer) = self.scan_session(&segments, session)?
+                && !each(answer)
+            {
+                return Ok(());
             }
         }
         Ok(())

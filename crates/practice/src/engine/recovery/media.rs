@@ -474,7 +474,7 @@ fn begin(
     }
     let Some(first) = files
         .iter()
-        .map(|file| file.header.checkpoint.clone())
+        .map(|file| file.header.checkpoint)
         .min_by_key(|checkpoint| checkpoint.scn)
     else {
         return Err(canceled().and(264, "no recovery required"));
@@ -595,7 +595,7 @@ pub fn check_identity(control: &Control, file: &DataFile) -> OraResult<()> {
     let planned = control
         .planned_incarnation
         .map(|incarnation| incarnation.resetlogs());
-    if header.resetlogs != known && Some(header.resetlogs.clone()) != planned {
+    if header.resetlogs != known && Some(header.resetlogs) != planned {
         let text = format!(
             "control file or data file {} is from before the last RESETLOGS",
             file.number
@@ -724,11 +724,11 @@ impl MediaRecovery {
         if target.is_some() {
             return Ok(());
         }
-        if let (Until::Time(limit), Some(record)) = (self.request.until, write.records.first()) {
-            if write.time >= limit {
-                *target = Some(record.scn);
-                return Ok(());
-            }
+        if let (Until::Time(limit), Some(record)) = (self.request.until, write.records.first())
+            && write.time >= limit
+        {
+            *target = Some(record.scn);
+            return Ok(());
         }
         for record in &write.records {
             if matches!(self.request.until, Until::Change(limit) if record.scn >= limit) {
