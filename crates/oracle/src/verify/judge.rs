@@ -155,6 +155,18 @@ impl BlockJudge {
         }
     }
 
+    /// Block numbers at which [`Self::judge_zero`] may change its mind, in order.
+    pub(super) fn zero_cuts(&self) -> [u32; 3] {
+        let end = match self.expectations {
+            Expectations::Datafile {
+                formatted_blocks, ..
+            } => formatted_blocks.map(|blocks| blocks.saturating_add(1)),
+            Expectations::RedoLog { end, .. } => end,
+            Expectations::ControlFile => None,
+        };
+        [1, 2, end.unwrap_or(2).max(2)]
+    }
+
     fn judge_os_header(&self, block: &[u8]) -> Verdict {
         let header = match OsHeader::read(block) {
             Ok(header) => header,

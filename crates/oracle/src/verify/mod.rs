@@ -17,10 +17,18 @@
 //! **What a sum cannot see**: words that changed places, and equal changes of two words. Good means that nothing is wrong
 //! with the block as a block; that it is the right version of it, only redo or a hash taken earlier can tell.
 
+mod file;
+mod findings;
 mod judge;
+mod open;
+mod recognise;
 mod summary;
 mod verdict;
 
+pub use file::{FileReport, Options, Size, verify_file};
+pub use findings::{Finding, Findings};
 pub use judge::{Addresses, BlockJudge, ByteOrder, Expectations};
+pub use open::CannotJudge;
+pub use recognise::FileKind;
 pub use summary::Summary;
 pub use verdict::{Content, HeaderFault, Verdict};
