@@ -39,18 +39,19 @@ fn main() -> ExitCode {
     let name = arguments.next().unwrap_or_default();
     match called_by(&name) {
         Some("sqlplus") => ::practice::sqlplus::main(arguments),
-        _ => command(CommandLine::parse()),
+        Some(tool) => brtools::main(tool, arguments),
+        None => command(CommandLine::parse()),
     }
 }
 
 /// The tool that a program name means; None for our own name and any other.
 fn called_by(name: &OsString) -> Option<&'static str> {
     let name = Path::new(name).file_name()?.to_str()?;
-    NAMES.iter().find(|known| **known == name).copied()
+    install_links::TOOLS
+        .into_iter()
+        .chain(["sqlplus"])
+        .find(|known| *known == name)
 }
-
-/// Names under which the executable is another program.
-const NAMES: [&str; 1] = ["sqlplus"];
 
 fn command(line: CommandLine) -> ExitCode {
     match line.command {
@@ -75,6 +76,7 @@ mod tests {
             called_by(&"/oracle/SND/bin/sqlplus".into()),
             Some("sqlplus")
         );
+        assert_eq!(called_by(&"brbackup".into()), Some("brbackup"));
         assert_eq!(called_by(&"backstay".into()), None);
         assert_eq!(called_by(&"".into()), None);
     }
