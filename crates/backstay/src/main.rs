@@ -5,6 +5,7 @@ mod demo;
 mod install_links;
 mod practice;
 mod said;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -32,6 +33,7 @@ enum Command {
     #[command(subcommand)]
     Practice(practice::Command),
     InstallLinks(install_links::Arguments),
+    Verify(verify::VerifyArguments),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Practice(command) => practice::run(command),
         Command::InstallLinks(arguments) => install_links::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     }
 }
 

@@ -1,0 +1,147 @@
+//! A report as DBVERIFY's users know it: bad pages, totals, and a verdict.
+//! What lives here: the wording. What does not: figures that the report does not have.
+
+use std::fmt::{self, Display, Formatter};
+
+use oracle::verify::{FileKind, FileReport, Finding, Findings, Size, Summary, Verdict};
+
+/// The report of one file, to be printed.
+pub(super) struct Report<'a> {
+    pub report: &'a FileReport,
+    pub seconds: f64,
+}
+
+impl Display for Report<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let report = self.report;
+        let kind = match report.kind {
+            FileKind::Datafile => "data file",
+            FileKind::ControlFile => "control file",
+            FileKind::RedoLog => "redo log",
+        };
+        writeln!(
+            f,
+            "{}: {kind}, blocks of {} bytes",
+            report.path.display(),
+            report.block_size
+        )?;
+        pages(f, &report.corrupt, "corrupt")?;
+        pages(f, &report.zero_allowed, "not corrupt")?;
+        totals(f, &report.summary)?;
+        notes(f, report)?;
+        verdict(f, report)?;
+        let mebibytes = report.bytes as f64 / f64::from(1 << 20);
+        write!(f, "  ({mebibytes:.1} MiB in {:.2} s)", self.seconds)
+    }
+}
+
+fn pages(f: &mut Formatter<'_>, findings: &Findings, word: &str) -> fmt::Result {
+    for finding in findings.listed() {
+        writeln!(f, "  {}", page(finding, word))?;
+    }
+    match findings.blocks_left_out() {
+        0 => Ok(()),
+        more => writeln!(f, "  and {more} more pages that are {word}"),
+    }
+}
+
+fn page(finding: &Finding, word: &str) -> String {
+    let word = match finding.verdict {
+        Verdict::Fractured { .. } => "influx",
+        _ => word,
+    };
+    let Finding {
+        first,
+        last,
+        verdict,
+    } = finding;
+    match finding.blocks() {
+        1 => format!("Page {first} is {word} - {verdict}"),
+        blocks => format!("Pages {first} to {last} are {word} - {verdict} ({blocks} pages)"),
+    }
+}
+
+fn totals(f: &mut Formatter<'_>, summary: &Summary) -> fmt::Result {
+    for (name, total) in [
+        ("Total Pages Examined", summary.examined),
+        ("Total Pages Processed (Data)", summary.data),
+        ("Total Pages Failing   (Data)", 0),
+        ("Total Pages Processed (Index)", summary.index),
+        ("Total Pages Failing   (Index)", 0),
+        ("Total Pages Processed (Other)", summary.other),
+        ("Total Pages Processed (Seg)", summary.segment),
+        ("Total Pages Failing   (Seg)", 0),
+        ("Total Pages Empty", summary.empty),
+        ("Total Pages Zero, allowed", summary.zero_allowed),
+        ("Total Pages Marked Corrupt", summary.marked_corrupt()),
+        ("Total Pages Influx", summary.influx()),
+        ("Total Pages Encrypted", 0),
+    ] {
+        writeln!(f, "  {name:<29}: {total}")?;
+    }
+    let scn = summary.highest_scn;
+    writeln!(
+        f,
+        "  {:<29}: {scn} ({}.{})",
+        "Highest block SCN",
+        scn.wrap(),
+        scn.base()
+    )
+}
+
+fn notes(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
+    match report.size {
+        Size::AsStated => {}
+        Size::NotStated => writeln!(
+            f,
+            "  Block 0 does not say how long the file must be: whether its end is missing is not known"
+        )?,
+        Size::Short(blocks) => {
+            writeln!(
+                f,
+                "  The file is cut off: {blocks} blocks of its end are missing"
+            )?;
+        }
+        Size::Long(blocks) => writeln!(
+            f,
+            "  The file has {blocks} blocks more than its block 0 says: just enlarged, or something was appended"
+        )?,
+    }
+    if report.hole_blocks > 0 {
+        writeln!(
+            f,
+            "  {} blocks are holes of a sparse file, which read as zeros",
+            report.hole_blocks
+        )?;
+    }
+    if report.sound_on_second_look > 0 {
+        writeln!(
+            f,
+            "  {} blocks were sound only when read again: the file is being written",
+            report.sound_on_second_look
+        )?;
+    }
+    Ok(())
+}
+
+fn verdict(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
+    if report.is_clean() {
+        return write!(f, "  clean");
+    }
+    let corrupt = report.summary.marked_corrupt();
+    let missing = match report.size {
+        Size::Short(blocks) => blocks,
+        _ => 0,
+    };
+    let hint = if report.in_backup_mode && report.summary.fractured == corrupt && missing == 0 {
+        "the file is in backup mode; recovery repairs fractured pages from redo"
+    } else if corrupt == 0 {
+        "take the file from another backup"
+    } else {
+        "verify once more; if it stays, restore the file from a backup and recover it"
+    };
+    write!(
+        f,
+        "  CORRUPT: {corrupt} corrupt and {missing} missing pages. HINT: {hint}\n "
+    )
+}
