@@ -26,18 +26,18 @@ impl Display for Report<'_> {
             report.block_size
         )?;
         pages(f, &report.corrupt, "corrupt")?;
-        pages(f, &report.zero_allowed, "not corrupt")?;
+        pages(f, &report.zero_allowed, "all zero where they may be")?;
         totals(f, &report.summary)?;
         notes(f, report)?;
-        verdict(f, report)?;
         let mebibytes = report.bytes as f64 / f64::from(1 << 20);
-        write!(f, "  ({mebibytes:.1} MiB in {:.2} s)", self.seconds)
+        let effort = format!("{mebibytes:.1} MiB in {:.2} s", self.seconds);
+        verdict(f, report, &effort)
     }
 }
 
 fn pages(f: &mut Formatter<'_>, findings: &Findings, word: &str) -> fmt::Result {
     for finding in findings.listed() {
-        writeln!(f, "  {}", page(finding, word))?;
+        writeln!(f, "  {}", page(finding))?;
     }
     match findings.blocks_left_out() {
         0 => Ok(()),
@@ -45,19 +45,20 @@ fn pages(f: &mut Formatter<'_>, findings: &Findings, word: &str) -> fmt::Result 
     }
 }
 
-fn page(finding: &Finding, word: &str) -> String {
-    let word = match finding.verdict {
-        Verdict::Fractured { .. } => "influx",
-        _ => word,
-    };
+fn page(finding: &Finding) -> String {
     let Finding {
         first,
         last,
         verdict,
     } = finding;
+    let found = match verdict {
+        Verdict::Zero { allowed: true } => verdict.to_string(),
+        Verdict::Fractured { .. } => format!("influx - {verdict}"),
+        _ => format!("corrupt - {verdict}"),
+    };
     match finding.blocks() {
-        1 => format!("Page {first} is {word} - {verdict}"),
-        blocks => format!("Pages {first} to {last} are {word} - {verdict} ({blocks} pages)"),
+        1 => format!("Page {first} is {found}"),
+        blocks => format!("Pages {first} to {last} are {found} ({blocks} pages)"),
     }
 }
 
@@ -124,9 +125,9 @@ fn notes(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
     Ok(())
 }
 
-fn verdict(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
+fn verdict(f: &mut Formatter<'_>, report: &FileReport, effort: &str) -> fmt::Result {
     if report.is_clean() {
-        return write!(f, "  clean");
+        return write!(f, "  clean, {effort}");
     }
     let corrupt = report.summary.marked_corrupt();
     let missing = match report.size {
@@ -140,8 +141,9 @@ fn verdict(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
     } else {
         "verify once more; if it stays, restore the file from a backup and recover it"
     };
-    write!(
+    writeln!(
         f,
-        "  CORRUPT: {corrupt} corrupt and {missing} missing pages. HINT: {hint}\n "
-    )
+        "  CORRUPT: {corrupt} corrupt and {missing} missing pages, {effort}"
+    )?;
+    write!(f, "  HINT: {hint}")
 }
