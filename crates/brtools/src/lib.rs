@@ -2,6 +2,8 @@
 //! What lives here: the rooms. What does not: stores and networks, which know nothing of this crate.
 
 pub mod action_id;
+pub mod brrecover;
+pub mod brrestore;
 pub mod copy;
 pub mod database;
 pub mod durable;
@@ -10,6 +12,52 @@ pub mod failpoint;
 pub mod interrupt;
 pub mod lock;
 pub mod messages;
+pub mod options;
+pub mod profile;
+pub mod restore;
 pub mod return_code;
 pub mod run_log;
+pub mod session;
 pub mod summary;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use action_id::Tool;
+use return_code::ReturnCode;
+
+/// Runs the tool of this name with its arguments (without the name). The exit status is its return code.
+pub fn main(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some(tool) = Tool::ALL
+        .into_iter()
+        .find(|tool| tool.name().eq_ignore_ascii_case(program))
+    else {
+        eprintln!("{program} is none of brbackup, brarchive, brrestore, brrecover");
+        return ReturnCode::FailedEarly.into();
+    };
+    let arguments: Vec<String> = arguments
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let options = match options::parse(tool, &arguments) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{}", message.line(messages::LogForm::from_environment()));
+            eprintln!("HINT: {}", message.hint().unwrap_or_default());
+            return ReturnCode::FailedEarly.into();
+        }
+    };
+    if options.has("h") {
+        print!("{}", options::help(tool));
+        return ExitCode::SUCCESS;
+    }
+    if options.has("V") {
+        println!("{} {}", tool.name(), run_log::VERSION);
+        return ExitCode::SUCCESS;
+    }
+    let code = match tool {
+        Tool::Brrestore => brrestore::main(&options),
+        Tool::Brrecover => brrecover::main(&options),
+        Tool::Brbackup | Tool::Brarchive => ReturnCode::FailedEarly,
+    };
+    code.into()
+}
