@@ -2,7 +2,7 @@
 //! What lives here: what a glance at each file can check. What does not: lints (clippy.toml), layering (layering.rs).
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A file above this has more than one subject.
 const LINES_MAX: usize = 800;
@@ -37,14 +37,12 @@ fn objections(path: &Path, text: &str) -> Vec<String> {
             "{shown} has {lines} lines, more than {LINES_MAX}: it has more than one subject"
         ));
     }
-    let named = |drawer: &&str| {
-        path.components().any(|part| {
-            Path::new(&part)
-                .file_stem()
-                .is_some_and(|stem| stem == *drawer)
-        })
-    };
-    if let Some(drawer) = DRAWERS.iter().find(named) {
+    let stem = |part: &Component| Path::new(part).file_stem().map(|stem| stem.to_owned());
+    let names: Vec<_> = path.components().filter_map(|part| stem(&part)).collect();
+    if let Some(drawer) = DRAWERS
+        .iter()
+        .find(|drawer| names.iter().any(|name| name == *drawer))
+    {
         objections.push(format!(
             "{shown}: '{drawer}' is a drawer, name what lives there"
         ));
