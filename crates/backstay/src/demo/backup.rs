@@ -14,14 +14,12 @@ pub fn online(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoErro
     call(stage, narrator, &command, "backed up online, logs included")
 }
 
-/// Saves and deletes the offline redo logs.
+/// Switches the redo log and saves and deletes what is offline then.
 pub fn archive_logs(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
-    call(
-        stage,
-        narrator,
-        &["brarchive", "-u", "/", "-sd", "-d", "disk", "-c"],
-        "saved the offline redo logs",
-    )
+    let switch = "alter system archive log current;";
+    stage.sqlplus(narrator, switch, "archived the current redo log")?;
+    let command = ["brarchive", "-u", "/", "-sd", "-d", "disk", "-c"];
+    call(stage, narrator, &command, "saved the offline redo logs")
 }
 
 fn call(

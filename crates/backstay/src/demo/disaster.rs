@@ -2,7 +2,6 @@
 //! What lives here: these two steps, and finding a database's files. What does not: repairing it.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::load;
 use super::narrator::{Narrator, Step, thousands};
@@ -41,16 +40,15 @@ pub fn kill_instance(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), D
 /// Deletes every data file and every control file. The online redo logs live on other disks.
 pub fn delete_files(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
     stage.check_interrupted()?;
-    let started = Instant::now();
     let files = database_files(stage)?;
     for (path, _) in &files {
         std::fs::remove_file(path).map_err(io("delete", path))?;
     }
-    let bytes = files.iter().map(|(_, bytes)| bytes).sum();
-    let note = format!("{} files", files.len());
     let step = Step::new("deleted all data files and control files")
-        .typed("find sapdata? -type f -delete");
-    narrator.step(step.bytes(bytes).took(started.elapsed()).note(note));
+        .typed("find $ORACLE_HOME/sapdata? -type f -delete")
+        .bytes(files.iter().map(|(_, bytes)| bytes).sum())
+        .note(format!("{} files", files.len()));
+    narrator.step(step);
     Ok(())
 }
 

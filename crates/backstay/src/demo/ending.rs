@@ -16,13 +16,7 @@ pub fn leave(stage: &mut Stage, narrator: &mut Narrator, keep: bool) -> Result<(
     if !keep {
         return Ok(());
     }
-    let script = "whenever sqlerror exit failure\nshutdown immediate\nexit\n";
-    let took = stage.program(narrator, &["sqlplus", "-S", "/", "as", "sysdba"], script)?;
-    narrator.step(
-        Step::new("shut it down")
-            .typed("sqlplus / as sysdba <<< 'shutdown immediate'")
-            .took(took),
-    );
+    stage.sqlplus(narrator, "shutdown immediate", "shut it down")?;
     narrator.say("\nKept. To explore it:\n");
     for command in stage.exports() {
         narrator.say(&command);

@@ -33,15 +33,5 @@ pub fn create_database(
 
 /// Starts it with sqlplus.
 pub fn start_database(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
-    let took = stage.program(
-        narrator,
-        &["sqlplus", "-S", "/", "as", "sysdba"],
-        "whenever sqlerror exit failure\nstartup\nexit\n",
-    )?;
-    narrator.step(
-        Step::new("started it")
-            .typed("sqlplus / as sysdba <<< startup")
-            .took(took),
-    );
-    Ok(())
+    stage.sqlplus(narrator, "startup", "started it")
 }

@@ -93,7 +93,7 @@ fn call_for_every_commit(
     if let Target::Time(moment) = target {
         typed.push_str(&format!(" --until-time '{moment}'"));
     }
-    let note = format!(
+    let mut note = format!(
         "{} rows, {} commits: {} missing, {} extra, {} damaged",
         thousands(verdict.rows),
         thousands(verdict.commits),
@@ -101,6 +101,10 @@ fn call_for_every_commit(
         verdict.extra.count,
         verdict.damaged.count + verdict.counters.count
     );
+    if verdict.commits_beyond_target > 0 {
+        let later = thousands(verdict.commits_beyond_target);
+        note.push_str(&format!("; {later} later ones must be gone"));
+    }
     narrator.step(
         Step::new("judged by the ledger")
             .typed(typed)

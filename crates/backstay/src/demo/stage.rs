@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Arguments;
-use super::narrator::Narrator;
+use super::narrator::{Narrator, Step};
 use crate::install_links::{LinkError, TOOLS, link, own_program};
 
 /// Name of the ledger in the demo's directory.
@@ -248,6 +248,20 @@ impl Stage {
             status,
             output,
         })
+    }
+
+    /// Has sqlplus execute one command as sysdba, and tells the step.
+    pub fn sqlplus(
+        &mut self,
+        narrator: &mut Narrator,
+        command: &str,
+        what: &str,
+    ) -> Result<(), DemoError> {
+        let script = format!("whenever sqlerror exit failure\n{command}\nexit\n");
+        let took = self.program(narrator, &["sqlplus", "-S", "/", "as", "sysdba"], &script)?;
+        let typed = format!("sqlplus / as sysdba <<< {}", shown(&[command]));
+        narrator.step(Step::new(what).typed(typed).took(took));
+        Ok(())
     }
 
     fn find(&self, name: &str) -> PathBuf {
