@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Every place, in the order in which a run comes by: `brbackup`, then `brarchive`.
-pub const PLACES: [&str; 18] = [
+pub const PLACES: [&str; 19] = [
     "before-begin",
     "inside-begin",
     "begin-not-noted",
@@ -24,12 +24,13 @@ pub const PLACES: [&str; 18] = [
     "before-summary-log",
     "archive-before-copy",
     "archive-inside-copy",
-    "archive-after-copy",
+    "archive-before-publish",
     "archive-before-summary",
     "archive-before-delete",
     "archive-after-delete",
     "archive-between-logs",
     "archive-before-end",
+    "offline-down",
 ];
 
 struct Armed {

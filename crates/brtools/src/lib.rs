@@ -2,6 +2,8 @@
 //! What lives here: the rooms. What does not: stores and networks, which know nothing of this crate.
 
 pub mod action_id;
+pub mod brarchive;
+pub mod brbackup;
 pub mod brrecover;
 pub mod brrestore;
 pub mod copy;
@@ -9,16 +11,19 @@ pub mod database;
 pub mod durable;
 pub mod environment;
 pub mod failpoint;
+mod faults;
 pub mod interrupt;
 pub mod lock;
 pub mod messages;
 pub mod options;
 pub mod profile;
+mod prompt;
 pub mod restore;
 pub mod return_code;
 pub mod run_log;
 pub mod session;
 pub mod summary;
+mod values;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -57,7 +62,8 @@ pub fn main(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCod
     let code = match tool {
         Tool::Brrestore => brrestore::main(&options),
         Tool::Brrecover => brrecover::main(&options),
-        Tool::Brbackup | Tool::Brarchive => ReturnCode::FailedEarly,
+        Tool::Brbackup => brbackup::main(&options),
+        Tool::Brarchive => brarchive::main(&options),
     };
     code.into()
 }

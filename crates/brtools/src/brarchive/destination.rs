@@ -31,7 +31,9 @@ pub enum DestinationError {
         source: std::io::Error,
     },
     /// Logs are archived somewhere that this program cannot look at.
-    #[error("archive destination '{0}' is no directory of a file system. HINT: set log_archive_dest or log_archive_dest_1 = 'LOCATION=<directory>'")]
+    #[error(
+        "archive destination '{0}' is no directory of a file system. HINT: set log_archive_dest or log_archive_dest_1 = 'LOCATION=<directory>'"
+    )]
     NoDirectory(String),
 }
 
@@ -50,10 +52,15 @@ impl ArchiveParameters {
     /// From `init<SID>.ora`, for a database that is down.
     pub fn from_file(environment: &Environment) -> Result<ArchiveParameters, DestinationError> {
         let path = environment.oracle_profile();
-        let unreadable = |source| DestinationError::Unreadable { path: path.clone(), source };
+        let unreadable = |source| DestinationError::Unreadable {
+            path: path.clone(),
+            source,
+        };
         let length = std::fs::metadata(&path).map_err(unreadable)?.len();
         if length > PARAMETER_FILE_BYTES_MAX {
-            return Err(unreadable(std::io::Error::other(format!("{length} bytes are no parameter file"))));
+            return Err(unreadable(std::io::Error::other(format!(
+                "{length} bytes are no parameter file"
+            ))));
         }
         let bytes = std::fs::read(&path).map_err(unreadable)?;
         Ok(parse(&String::from_utf8_lossy(&bytes)))
@@ -64,8 +71,11 @@ fn parse(text: &str) -> ArchiveParameters {
     let mut parameters = ArchiveParameters::default();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
-        let Some((name, value)) = line.split_once('=') else { continue };
-        let value = Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty());
+        let Some((name, value)) = line.split_once('=') else {
+            continue;
+        };
+        let value = Some(value.trim().trim_matches(['"', '\'']).to_owned())
+            .filter(|value| !value.is_empty());
         // A parameter may carry the instance's name before a dot.
         let name = name.trim().to_ascii_lowercase();
         match name.rsplit('.').next().unwrap_or_default() {
@@ -81,16 +91,30 @@ fn parse(text: &str) -> ArchiveParameters {
 impl Destination {
     /// Resolves the parameters: `?` is ORACLE_HOME, `@` the SID, and a destination that is no directory is the beginning
     /// of the names in one, as `log_archive_dest` has always allowed.
-    pub fn new(parameters: &ArchiveParameters, environment: &Environment) -> Result<Destination, DestinationError> {
-        let expand = |text: &str| text.replace('?', &environment.oracle_home.to_string_lossy()).replace('@', &environment.sid);
-        let named = parameters.destination.clone().or_else(|| parameters.first_destination.as_deref().and_then(location));
-        let named = expand(&named.unwrap_or_else(|| environment.saparch.to_string_lossy().into_owned()));
+    pub fn new(
+        parameters: &ArchiveParameters,
+        environment: &Environment,
+    ) -> Result<Destination, DestinationError> {
+        let expand = |text: &str| {
+            text.replace('?', &environment.oracle_home.to_string_lossy())
+                .replace('@', &environment.sid)
+        };
+        let named = parameters
+            .destination
+            .clone()
+            .or_else(|| parameters.first_destination.as_deref().and_then(location));
+        let named =
+            expand(&named.unwrap_or_else(|| environment.saparch.to_string_lossy().into_owned()));
         let format = expand(parameters.format.as_deref().unwrap_or(DEFAULT_FORMAT));
         let path = Path::new(&named);
         let (directory, prefix) = if path.is_dir() {
             (path.to_owned(), String::new())
         } else {
-            let prefix = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let prefix = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             (path.parent().unwrap_or(Path::new("/")).to_owned(), prefix)
         };
         if !path.is_absolute() || !directory.is_dir() {
@@ -98,21 +122,35 @@ impl Destination {
         }
         let head = format.split('%').next().unwrap_or_default();
         // Behind the last placeholder, which is one letter long. A later incarnation may put its id before the tail.
-        let tail = format.rsplit_once('%').and_then(|(_, rest)| rest.get(1..)).unwrap_or_default();
-        Ok(Destination { directory, head: format!("{prefix}{head}"), tail: tail.to_owned() })
+        let tail = format
+            .rsplit_once('%')
+            .and_then(|(_, rest)| rest.get(1..))
+            .unwrap_or_default();
+        Ok(Destination {
+            directory,
+            head: format!("{prefix}{head}"),
+            tail: tail.to_owned(),
+        })
     }
 
     /// Whether a file name may be that of an offline redo log.
     pub fn may_be_log(&self, name: &str) -> bool {
-        name.len() > self.head.len() + self.tail.len() && name.starts_with(&self.head) && name.ends_with(&self.tail) && !name.starts_with('.')
+        name.len() > self.head.len() + self.tail.len()
+            && name.starts_with(&self.head)
+            && name.ends_with(&self.tail)
+            && !name.starts_with('.')
     }
 }
 
 /// The directory of `LOCATION=/oracle/SND/saparch MANDATORY …`.
 fn location(destination: &str) -> Option<String> {
     let words = destination.split([' ', ',']).map(str::trim);
-    let values = words.filter_map(|word| word.split_once('=')).filter(|(key, _)| key.eq_ignore_ascii_case("location"));
-    values.map(|(_, value)| value.trim_matches(['"', '\'']).to_owned()).next()
+    let values = words
+        .filter_map(|word| word.split_once('='))
+        .filter(|(key, _)| key.eq_ignore_ascii_case("location"));
+    values
+        .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
+        .next()
 }
 
 #[cfg(test)]
@@ -148,7 +186,13 @@ mod tests {
             let (found, _home) = destination(text).unwrap();
             assert!(found.may_be_log("SNDarch1_962.dbf"), "{text}");
             assert!(found.may_be_log("SNDarch1_1_1227231878.dbf"), "{text}");
-            for name in ["aczfsceu.svd", "archSND.log", "SNDarch.dbf", ".SNDarch1_1.dbf", "SNDarch1_962.dbf.gz"] {
+            for name in [
+                "aczfsceu.svd",
+                "archSND.log",
+                "SNDarch.dbf",
+                ".SNDarch1_1.dbf",
+                "SNDarch1_962.dbf.gz",
+            ] {
                 assert!(!found.may_be_log(name), "{text} {name}");
             }
         }
@@ -162,8 +206,15 @@ mod tests {
 
     #[test]
     fn what_is_no_directory_is_refused() {
-        for text in ["log_archive_dest_1 = 'LOCATION=USE_DB_RECOVERY_FILE_DEST'", "log_archive_dest = +DATA/arch", "log_archive_dest = /nowhere/at/all"] {
-            assert!(matches!(destination(text), Err(DestinationError::NoDirectory(_))), "{text}");
+        for text in [
+            "log_archive_dest_1 = 'LOCATION=USE_DB_RECOVERY_FILE_DEST'",
+            "log_archive_dest = +DATA/arch",
+            "log_archive_dest = /nowhere/at/all",
+        ] {
+            assert!(
+                matches!(destination(text), Err(DestinationError::NoDirectory(_))),
+                "{text}"
+            );
         }
     }
 

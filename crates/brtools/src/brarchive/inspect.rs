@@ -53,22 +53,41 @@ pub fn find_logs(destination: &Destination) -> std::io::Result<Vec<FoundLog>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&destination.directory)?.take(FILES_MAX) {
         let entry = entry?;
-        let is_named_so = entry.file_name().to_str().is_some_and(|name| destination.may_be_log(name));
+        let is_named_so = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| destination.may_be_log(name));
         match entry.path().metadata() {
-            Ok(metadata) if is_named_so && metadata.is_file() => found.push(FoundLog::read(entry.path(), metadata.len())),
+            Ok(metadata) if is_named_so && metadata.is_file() => {
+                found.push(FoundLog::read(entry.path(), metadata.len()))
+            }
             // Another kind of file, or one that was removed since the directory was read.
             _ => {}
         }
     }
-    found.sort_by(|one, other| one.order().cmp(&other.order()).then_with(|| one.path.cmp(&other.path)));
+    found.sort_by(|one, other| {
+        one.order()
+            .cmp(&other.order())
+            .then_with(|| one.path.cmp(&other.path))
+    });
     Ok(found)
 }
 
 impl FoundLog {
     fn read(path: PathBuf, bytes: u64) -> FoundLog {
         match LogReader::open(&path) {
-            Ok(reader) => FoundLog { header: Ok(reader.header().clone()), blocks: reader.os_header().blocks, path, bytes },
-            Err(error) => FoundLog { header: Err(error.to_string()), blocks: 0, path, bytes },
+            Ok(reader) => FoundLog {
+                header: Ok(reader.header().clone()),
+                blocks: reader.os_header().blocks,
+                path,
+                bytes,
+            },
+            Err(error) => FoundLog {
+                header: Err(error.to_string()),
+                blocks: 0,
+                path,
+                bytes,
+            },
         }
     }
 
@@ -81,20 +100,31 @@ impl FoundLog {
 
     /// Base name.
     pub fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// Whether Oracle has finished this log. The database's word counts first; without it, the file must close itself.
     ///
     /// A finished log that is damaged is complete as well: it must be reported, not waited for.
     pub fn completeness(&self, known: Option<&KnownLogs>) -> Completeness {
-        let Some(known) = known else { return self.closes_itself() };
+        let Some(known) = known else {
+            return self.closes_itself();
+        };
         if known.archived.iter().any(|row| row.path == self.path) {
             return Completeness::Complete;
         }
         match &self.header {
-            Err(why) => Completeness::Unfinished(format!("the database does not know it as archived, and {why}")),
-            Ok(header) if header.resetlogs == known.resetlogs && header.sequence >= known.next_to_archive => {
+            Err(why) => Completeness::Unfinished(format!(
+                "the database does not know it as archived, and {why}"
+            )),
+            Ok(header)
+                if header.resetlogs == known.resetlogs
+                    && header.sequence >= known.next_to_archive =>
+            {
                 Completeness::Unfinished("the database is still archiving it".to_owned())
             }
             // Of an older incarnation, or forgotten by a restored control file: nobody writes it any more.
@@ -113,7 +143,10 @@ impl FoundLog {
             return unfinished("its header says that it is still being written".to_owned());
         }
         if self.bytes != expected || header.next_available_block != self.blocks.saturating_add(1) {
-            return unfinished(format!("it has {} bytes, its header says {expected}", self.bytes));
+            return unfinished(format!(
+                "it has {} bytes, its header says {expected}",
+                self.bytes
+            ));
         }
         Completeness::Complete
     }
@@ -123,7 +156,10 @@ impl FoundLog {
         let report = check_archived_log(&self.path).map_err(|fault| fault.to_string())?;
         if let Some(known) = known {
             if report.header.dbid != known.dbid {
-                return Err(format!("it is of the database with DBID {}, this one has {}", report.header.dbid, known.dbid));
+                return Err(format!(
+                    "it is of the database with DBID {}, this one has {}",
+                    report.header.dbid, known.dbid
+                ));
             }
             if let Some(row) = known.archived.iter().find(|row| row.path == self.path) {
                 compare(&report, row)?;
@@ -136,17 +172,35 @@ impl FoundLog {
 fn compare(report: &ArchivedLogReport, row: &ArchivedLog) -> Result<(), String> {
     let header = &report.header;
     let pairs = [
-        ("sequence", u64::from(header.sequence.get()), u64::from(row.sequence.get())),
-        ("redo thread", u64::from(header.thread), u64::from(row.thread)),
+        (
+            "sequence",
+            u64::from(header.sequence.get()),
+            u64::from(row.sequence.get()),
+        ),
+        (
+            "redo thread",
+            u64::from(header.thread),
+            u64::from(row.thread),
+        ),
         ("first SCN", header.first_scn.get(), row.first_scn.get()),
         ("next SCN", header.next_scn.get(), row.next_scn.get()),
-        ("resetlogs SCN", header.resetlogs.scn.get(), row.resetlogs.scn.get()),
-        ("resetlogs time", u64::from(header.resetlogs.time.raw()), u64::from(row.resetlogs.time.raw())),
+        (
+            "resetlogs SCN",
+            header.resetlogs.scn.get(),
+            row.resetlogs.scn.get(),
+        ),
+        (
+            "resetlogs time",
+            u64::from(header.resetlogs.time.raw()),
+            u64::from(row.resetlogs.time.raw()),
+        ),
         ("number of blocks", u64::from(report.blocks), row.blocks),
     ];
     for (what, in_file, in_view) in pairs {
         if in_file != in_view {
-            return Err(format!("its {what} is {in_file}, V$ARCHIVED_LOG says {in_view}"));
+            return Err(format!(
+                "its {what} is {in_file}, V$ARCHIVED_LOG says {in_view}"
+            ));
         }
     }
     Ok(())
@@ -165,11 +219,16 @@ pub enum Neighbour {
 
 /// Compares a log with the nearest earlier one of its thread and incarnation.
 pub fn compare_neighbours(before: Option<&LogHeader>, log: &LogHeader) -> Neighbour {
-    let Some(before) = before.filter(|before| before.thread == log.thread && before.resetlogs == log.resetlogs) else {
+    let Some(before) =
+        before.filter(|before| before.thread == log.thread && before.resetlogs == log.resetlogs)
+    else {
         return Neighbour::Follows;
     };
     if log.sequence > before.sequence.next() {
-        return Neighbour::Gap(before.sequence.next(), LogSequence::new(log.sequence.get() - 1));
+        return Neighbour::Gap(
+            before.sequence.next(),
+            LogSequence::new(log.sequence.get() - 1),
+        );
     }
     match check_continuity(before, log) {
         Ok(()) => Neighbour::Follows,
@@ -179,5 +238,7 @@ pub fn compare_neighbours(before: Option<&LogHeader>, log: &LogHeader) -> Neighb
 
 /// Header of a stored copy, for comparison with the next log when the original is gone.
 pub fn stored_header(copy: &Path) -> Option<LogHeader> {
-    LogReader::open(copy).ok().map(|reader| reader.header().clone())
+    LogReader::open(copy)
+        .ok()
+        .map(|reader| reader.header().clone())
 }

@@ -65,7 +65,12 @@ pub struct SelectedTablespace {
 impl Selection {
     /// Every file with its tablespace.
     pub fn files(&self) -> impl Iterator<Item = (&Tablespace, &Datafile)> {
-        self.tablespaces.iter().flat_map(|selected| selected.files.iter().map(move |file| (&selected.tablespace, file)))
+        self.tablespaces.iter().flat_map(|selected| {
+            selected
+                .files
+                .iter()
+                .map(move |file| (&selected.tablespace, file))
+        })
     }
 
     /// Bytes on disk of all files.
@@ -76,7 +81,12 @@ impl Selection {
 
 /// Reads one word.
 pub fn parse_object(word: &str) -> Result<Object, SelectionError> {
-    let refuse = |hint| Err(SelectionError::NotSupported { word: word.to_owned(), hint });
+    let refuse = |hint| {
+        Err(SelectionError::NotSupported {
+            word: word.to_owned(),
+            hint,
+        })
+    };
     match word.to_ascii_lowercase().as_str() {
         "all" | "all_data" | "full" => return Ok(Object::All),
         "incr" => return refuse("incremental backups need RMAN; use all"),
@@ -94,12 +104,23 @@ pub fn parse_object(word: &str) -> Result<Object, SelectionError> {
     if word.starts_with('0') && word.bytes().all(|byte| byte.is_ascii_digit()) {
         return refuse("control file and redo logs are part of every whole backup");
     }
-    let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     if let Some(file) = number(word) {
         return Ok(Object::Files(file, file));
     }
-    if let Some((first, last)) = word.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?))) {
-        return if first <= last { Ok(Object::Files(first, last)) } else { Err(SelectionError::Range(word.to_owned())) };
+    if let Some((first, last)) = word
+        .split_once('-')
+        .and_then(|(first, last)| Some((number(first)?, number(last)?)))
+    {
+        return if first <= last {
+            Ok(Object::Files(first, last))
+        } else {
+            Err(SelectionError::Range(word.to_owned()))
+        };
     }
     Ok(Object::Tablespace(word.to_ascii_uppercase()))
 }
@@ -109,18 +130,31 @@ pub fn select(objects: &[Object], inventory: &Inventory) -> Result<Selection, Se
     for object in objects {
         refuse_unknown(object, inventory)?;
     }
-    let wanted = |tablespace: &Tablespace, file: &Datafile| objects.iter().any(|object| object.names(tablespace, file));
+    let wanted = |tablespace: &Tablespace, file: &Datafile| {
+        objects.iter().any(|object| object.names(tablespace, file))
+    };
     let tablespaces: Vec<SelectedTablespace> = inventory
         .tablespaces
         .iter()
         .map(|tablespace| SelectedTablespace {
-            files: tablespace.files.iter().filter(|file| wanted(tablespace, file)).cloned().collect(),
+            files: tablespace
+                .files
+                .iter()
+                .filter(|file| wanted(tablespace, file))
+                .cloned()
+                .collect(),
             tablespace: tablespace.clone(),
         })
         .filter(|selected| !selected.files.is_empty())
         .collect();
-    let chosen: usize = tablespaces.iter().map(|selected| selected.files.len()).sum();
-    Ok(Selection { is_whole: chosen == inventory.datafiles().count(), tablespaces })
+    let chosen: usize = tablespaces
+        .iter()
+        .map(|selected| selected.files.len())
+        .sum();
+    Ok(Selection {
+        is_whole: chosen == inventory.datafiles().count(),
+        tablespaces,
+    })
 }
 
 impl Object {
@@ -135,21 +169,52 @@ impl Object {
 }
 
 fn refuse_unknown(object: &Object, inventory: &Inventory) -> Result<(), SelectionError> {
-    if inventory.datafiles().any(|(tablespace, file)| object.names(tablespace, file)) {
+    if inventory
+        .datafiles()
+        .any(|(tablespace, file)| object.names(tablespace, file))
+    {
         return Ok(());
     }
     let (what, word, hint) = match object {
-        Object::All => ("data file", "all".to_owned(), "V$DATAFILE is empty".to_owned()),
+        Object::All => (
+            "data file",
+            "all".to_owned(),
+            "V$DATAFILE is empty".to_owned(),
+        ),
         Object::Tablespace(name) => {
-            let names: Vec<&str> = inventory.tablespaces.iter().map(|tablespace| tablespace.name.as_str()).collect();
-            ("tablespace", name.clone(), format!("there are {}", names.join(", ")))
+            let names: Vec<&str> = inventory
+                .tablespaces
+                .iter()
+                .map(|tablespace| tablespace.name.as_str())
+                .collect();
+            (
+                "tablespace",
+                name.clone(),
+                format!("there are {}", names.join(", ")),
+            )
         }
         Object::Files(first, last) => {
-            let highest = inventory.datafiles().map(|(_, file)| file.number).max().unwrap_or(0);
-            let word = if first == last { first.to_string() } else { format!("{first}-{last}") };
-            ("data file with id", word, format!("the highest file id is {highest}"))
+            let highest = inventory
+                .datafiles()
+                .map(|(_, file)| file.number)
+                .max()
+                .unwrap_or(0);
+            let word = if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            };
+            (
+                "data file with id",
+                word,
+                format!("the highest file id is {highest}"),
+            )
         }
-        Object::Path(prefix) => ("data file below", prefix.display().to_string(), "use the path as V$DATAFILE shows it".to_owned()),
+        Object::Path(prefix) => (
+            "data file below",
+            prefix.display().to_string(),
+            "use the path as V$DATAFILE shows it".to_owned(),
+        ),
     };
     Err(SelectionError::Unknown { what, word, hint })
 }
@@ -163,7 +228,10 @@ fn is_below(path: &Path, prefix: &Path) -> bool {
 pub fn target_names<'a>(files: impl IntoIterator<Item = &'a Datafile>) -> Vec<(u32, String)> {
     let mut names: Vec<(u32, String)> = Vec::new();
     for file in files {
-        let base = file.path.file_name().map_or_else(|| format!("file{}", file.number), |name| name.to_string_lossy().into_owned());
+        let base = file.path.file_name().map_or_else(
+            || format!("file{}", file.number),
+            |name| name.to_string_lossy().into_owned(),
+        );
         let taken = |name: &str| names.iter().any(|(_, used)| used == name);
         let mut name = base.clone();
         if taken(&name) {
@@ -182,15 +250,37 @@ mod tests {
     use super::*;
 
     fn file(number: u32, path: &str) -> Datafile {
-        Datafile { number, path: path.into(), bytes: 8192, block_size: 8192, status: "ONLINE".into(), enabled: "READ WRITE".into() }
+        Datafile {
+            number,
+            path: path.into(),
+            bytes: 8192,
+            block_size: 8192,
+            status: "ONLINE".into(),
+            enabled: "READ WRITE".into(),
+        }
     }
 
     fn inventory() -> Inventory {
-        let tablespace = |number, name: &str, files| Tablespace { number, name: name.into(), files };
+        let tablespace = |number, name: &str, files| Tablespace {
+            number,
+            name: name.into(),
+            files,
+        };
         Inventory {
             tablespaces: vec![
-                tablespace(0, "SYSTEM", vec![file(1, "/o/sapdata1/system_1/system.data1")]),
-                tablespace(1, "PSAP40BD", vec![file(2, "/o/sapdata1/40bd_1/40bd.data1"), file(3, "/o/sapdata10/40bd_2/40bd.data2")]),
+                tablespace(
+                    0,
+                    "SYSTEM",
+                    vec![file(1, "/o/sapdata1/system_1/system.data1")],
+                ),
+                tablespace(
+                    1,
+                    "PSAP40BD",
+                    vec![
+                        file(2, "/o/sapdata1/40bd_1/40bd.data1"),
+                        file(3, "/o/sapdata10/40bd_2/40bd.data2"),
+                    ],
+                ),
             ],
             control_files: Vec::new(),
             redo_groups: Vec::new(),
@@ -198,9 +288,15 @@ mod tests {
     }
 
     fn chosen(words: &[&str]) -> Result<(Vec<u32>, bool), SelectionError> {
-        let objects = words.iter().map(|word| parse_object(word)).collect::<Result<Vec<_>, _>>()?;
+        let objects = words
+            .iter()
+            .map(|word| parse_object(word))
+            .collect::<Result<Vec<_>, _>>()?;
         let selection = select(&objects, &inventory())?;
-        Ok((selection.files().map(|(_, file)| file.number).collect(), selection.is_whole))
+        Ok((
+            selection.files().map(|(_, file)| file.number).collect(),
+            selection.is_whole,
+        ))
     }
 
     #[test]
@@ -222,16 +318,35 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_not_done_is_refused_with_a_hint() {
-        for word in ["NOWHERE", "4", "7-9", "/o/sapdata2", "incr", "sap_dir", "-1", "0", "00", "012"] {
+        for word in [
+            "NOWHERE",
+            "4",
+            "7-9",
+            "/o/sapdata2",
+            "incr",
+            "sap_dir",
+            "-1",
+            "0",
+            "00",
+            "012",
+        ] {
             let error = chosen(&[word]).unwrap_err();
             assert!(error.to_string().contains("HINT"), "{word}: {error}");
         }
-        assert_eq!(chosen(&["3-1"]).unwrap_err(), SelectionError::Range("3-1".into()));
+        assert_eq!(
+            chosen(&["3-1"]).unwrap_err(),
+            SelectionError::Range("3-1".into())
+        );
     }
 
     #[test]
     fn files_of_one_base_name_do_not_collide() {
-        let files = [file(1, "/a/x.data1"), file(2, "/b/x.data1"), file(3, "/c/x.data1.2"), file(4, "/d/y")];
+        let files = [
+            file(1, "/a/x.data1"),
+            file(2, "/b/x.data1"),
+            file(3, "/c/x.data1.2"),
+            file(4, "/d/y"),
+        ];
         let names = target_names(&files);
         let texts: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
         assert_eq!(texts, ["x.data1", "x.data1.2", "x.data1.2.3", "y"]);

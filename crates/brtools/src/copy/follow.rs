@@ -46,10 +46,18 @@ pub(super) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(request: &'a CopyRequest<'a>, source: &'a File) -> Result<Follower<'a>, CopyError> {
+    pub(super) fn new(
+        request: &'a CopyRequest<'a>,
+        source: &'a File,
+    ) -> Result<Follower<'a>, CopyError> {
         let judge = |block_bytes, in_backup_mode| {
-            let wrong = CopyError::BlockSize { path: request.source.to_owned(), block_bytes };
-            SecondLook::new(source, block_bytes, in_backup_mode).ok_or(wrong).map(Some)
+            let wrong = CopyError::BlockSize {
+                path: request.source.to_owned(),
+                block_bytes,
+            };
+            SecondLook::new(source, block_bytes, in_backup_mode)
+                .ok_or(wrong)
+                .map(Some)
         };
         let second_look = match request.content {
             Content::Opaque => None,

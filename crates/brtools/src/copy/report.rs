@@ -60,7 +60,11 @@ pub fn success(log: &mut RunLog, source: &Path, report: &CopyReport) {
         log.info(9045, &[&what]);
     }
     if report.blocks_marked_corrupt > 0 {
-        let what = format!("{} blocks of {} are marked corrupt", report.blocks_marked_corrupt, source.display());
+        let what = format!(
+            "{} blocks of {} are marked corrupt",
+            report.blocks_marked_corrupt,
+            source.display()
+        );
         log.warning(9043, &[&what, &"they were so before and are so in the copy: find the objects in DBA_EXTENTS and rebuild them"]);
     }
     if !report.tool_output.is_empty() {
@@ -128,7 +132,9 @@ pub fn failure(log: &mut RunLog, source: &Path, target: &Path, error: &CopyError
             log.error(9013, &[&target.display(), &path.display()])
         }
         CopyError::TargetExists { path } => log.error(9014, &[&path.display()]),
-        CopyError::NotRegular { .. } | CopyError::BlockSize { .. } | CopyError::SourceChanged { .. } => other(log, error),
+        CopyError::NotRegular { .. }
+        | CopyError::BlockSize { .. }
+        | CopyError::SourceChanged { .. } => other(log, error),
     }
     log.error(222, &[&source.display(), &target.display()]);
 }

@@ -49,10 +49,20 @@ pub(super) struct SecondLook<'a> {
 
 impl<'a> SecondLook<'a> {
     /// None when no data file has such blocks.
-    pub(super) fn new(source: &'a File, block_bytes: u32, in_backup_mode: bool) -> Option<SecondLook<'a>> {
+    pub(super) fn new(
+        source: &'a File,
+        block_bytes: u32,
+        in_backup_mode: bool,
+    ) -> Option<SecondLook<'a>> {
         let judge = BlockJudge::new(block_bytes, expectations(source, block_bytes))?;
         let again = vec![0; judge.block_bytes()];
-        Some(SecondLook { source, judge, in_backup_mode, patient_blocks_left: PATIENT_BLOCKS_MAX, again })
+        Some(SecondLook {
+            source,
+            judge,
+            in_backup_mode,
+            patient_blocks_left: PATIENT_BLOCKS_MAX,
+            again,
+        })
     }
 
     pub(super) fn block_bytes(&self) -> usize {
@@ -69,7 +79,12 @@ impl<'a> SecondLook<'a> {
         }
     }
 
-    fn look_again(&mut self, number: u32, block: &mut [u8], first: Verdict) -> std::io::Result<Look> {
+    fn look_again(
+        &mut self,
+        number: u32,
+        block: &mut [u8],
+        first: Verdict,
+    ) -> std::io::Result<Look> {
         let mut last = first;
         let patient = self.patient_blocks_left > 0;
         let offset = u64::from(number) * self.block_bytes() as u64;
@@ -100,7 +115,10 @@ fn accepted(verdict: Verdict) -> Option<Look> {
         Verdict::Sound { .. } => Some(Look::Good),
         Verdict::Zero { allowed: true } => Some(Look::Zero),
         Verdict::MarkedCorrupt => Some(Look::MarkedCorrupt),
-        Verdict::Zero { allowed: false } | Verdict::BadHeader(_) | Verdict::Fractured { .. } | Verdict::BadCheckValue { .. } => None,
+        Verdict::Zero { allowed: false }
+        | Verdict::BadHeader(_)
+        | Verdict::Fractured { .. }
+        | Verdict::BadCheckValue { .. } => None,
     }
 }
 
@@ -112,10 +130,16 @@ fn expectations(source: &File, block_bytes: u32) -> Expectations {
         return Expectations::datafile();
     }
     let (os_block, header_block) = first.split_at(block_bytes as usize);
-    let Ok(header) = FileHeader::read(header_block) else { return Expectations::datafile() };
+    let Ok(header) = FileHeader::read(header_block) else {
+        return Expectations::datafile();
+    };
     // The header carries its own address: block 1 of its relative file, or 1 alone in a bigfile tablespace.
     let address = BlockHeader::read(header_block).address;
-    let addresses = if address == BlockAddress::bigfile(1) { Addresses::Bigfile } else { Addresses::Smallfile(address.file()) };
+    let addresses = if address == BlockAddress::bigfile(1) {
+        Addresses::Bigfile
+    } else {
+        Addresses::Smallfile(address.file())
+    };
     Expectations::Datafile {
         addresses,
         zero_allowed: header.status & status::ZEROED_ALLOWED != 0,

@@ -43,6 +43,14 @@ pub enum CopyTool {
 }
 
 impl CopyTool {
+    /// `disk_copy_cmd` and `dd_flags` that mean this tool.
+    pub fn profile_values(&self) -> (&'static str, String) {
+        match self {
+            CopyTool::Copy => ("copy", String::new()),
+            CopyTool::Dd { flags } => ("dd", flags.join(" ")),
+        }
+    }
+
     /// The command, word by word.
     fn words(&self, source: &Path, target: &Path) -> Vec<OsString> {
         let assignment = |key: &str, path: &Path| {

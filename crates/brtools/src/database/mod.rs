@@ -7,6 +7,7 @@ mod error;
 mod instance;
 mod inventory;
 mod journal;
+pub mod report;
 
 use std::time::Duration;
 

@@ -1,0 +1,53 @@
+//! `brarchive`: saves the offline redo logs to disk, checks each, and deletes the originals where told to.
+//! What lives here: the story of a run. What does not: each step, which has a file of its own.
+
+pub mod destination;
+pub mod function;
+pub mod inspect;
+mod look;
+mod plan;
+mod process;
+mod run;
+mod settings;
+
+use crate::options::Parsed;
+use crate::return_code::ReturnCode;
+use run::{Run, Stop};
+use settings::Settings;
+
+/// Runs `brarchive`.
+///
+/// The result is its exit status: 0 everything done, 1 with warnings (nothing found is one), 2 and 3 began nothing,
+/// 4 and 5 left something out.
+pub fn main(options: &Parsed) -> ReturnCode {
+    let settings = match Settings::read(options) {
+        Ok(settings) => settings,
+        Err(faults) => return faults.print(),
+    };
+    let mut run = match Run::begin(settings) {
+        Ok(run) => run,
+        Err(faults) => return faults.print(),
+    };
+    let outcome = archive(&mut run);
+    run.end(outcome)
+}
+
+fn archive(run: &mut Run) -> Result<(), Stop> {
+    run.announce();
+    let known = look::ask_database(run)?;
+    let found = look::find(run, known.as_ref())?;
+    let plan = plan::make(run, found, known.as_ref());
+    run.announce_plan(&plan);
+    if plan.items.is_empty() {
+        run.log.warning(13, &[]);
+        return Ok(());
+    }
+    if run.settings.query {
+        run.log.info(124, &[]);
+        return Ok(());
+    }
+    run.ask_to_continue()?;
+    run.work_begins();
+    process::remove_leftovers(run);
+    process::all(run, &plan, known.as_ref())
+}

@@ -1,0 +1,229 @@
+//! One run of brarchive from lock to return code.
+//! What lives here: what every step needs, and how a run ends. What does not: the steps.
+
+use std::path::Path;
+
+use oracle::sqlplus::SqlplusBuilder;
+
+use super::plan::Plan;
+use super::settings::Settings;
+use crate::action_id::{ActionId, Tool};
+use crate::database::{Database, DatabaseError, report};
+use crate::durable;
+use crate::failpoint;
+use crate::faults::Faults;
+use crate::interrupt::Interrupt;
+use crate::lock::Lock;
+use crate::messages::Message;
+use crate::return_code::ReturnCode;
+use crate::run_log::{RunLog, megabytes};
+use crate::summary::archive::{ArchiveSummary, ArchiveSummaryError};
+use crate::values::Confirmation;
+
+pub(super) use crate::prompt::Stop;
+
+/// A run that holds its lock and has its log.
+pub(super) struct Run {
+    pub settings: Settings,
+    pub log: RunLog,
+    pub database: Database,
+    pub interrupt: Interrupt,
+    /// `arch<SID>.log`.
+    pub summary: ArchiveSummary,
+    /// Symbolic position of the last copy made.
+    pub position: u32,
+    working: bool,
+    /// Held until the end.
+    _lock: Lock,
+}
+
+impl Run {
+    /// Takes the lock, reads `arch<SID>.log` and opens the log.
+    pub(super) fn begin(settings: Settings) -> Result<Run, Faults> {
+        let environment = settings.environment.clone();
+        let lock_path = Lock::path(
+            Tool::Brarchive,
+            &environment.sapbackup,
+            &environment.saparch,
+        );
+        let lock =
+            Lock::take(&lock_path).map_err(|error| Faults::of_lock(Tool::Brarchive, &error))?;
+        let unwritable = |error: std::io::Error| {
+            Faults::one(Message::error(
+                9041,
+                &[&environment.saparch.display(), &error],
+            ))
+        };
+        let summary_path = environment
+            .saparch
+            .join(format!("arch{}.log", environment.sid));
+        let summary =
+            ArchiveSummary::read(&summary_path).map_err(|error| damaged_summary(&error))?;
+        let id = ActionId::fresh(Tool::Brarchive, &environment.saparch).map_err(unwritable)?;
+        let mut log = RunLog::create(
+            Tool::Brarchive,
+            id,
+            settings.function_id(),
+            &environment.saparch,
+        )
+        .map_err(unwritable)?;
+        let interrupt =
+            Interrupt::install().map_err(|error| Faults::one(Message::error(253, &[&error])))?;
+        let builder = SqlplusBuilder::new(&environment.oracle_home, &environment.sid);
+        if let Some(holder) = &lock.healed {
+            log.info(
+                9001,
+                &[
+                    &holder.pid,
+                    &holder.host,
+                    &format!("{} s ago", holder.age_seconds()),
+                ],
+            );
+        }
+        settings
+            .remarks
+            .iter()
+            .for_each(|remark| log.message(remark));
+        Ok(Run {
+            database: Database::new(&environment.sid, builder),
+            log,
+            interrupt,
+            summary,
+            position: 3,
+            working: false,
+            _lock: lock,
+            settings,
+        })
+    }
+
+    /// The parameter section.
+    pub(super) fn announce(&mut self) {
+        let rows = self.settings.parameter_rows();
+        self.log.parameters(&rows);
+        self.log.stamp();
+    }
+
+    /// What will be done.
+    pub(super) fn announce_plan(&mut self, plan: &Plan) {
+        let sid = self.settings.environment.sid.clone();
+        let (id, function, function_id) = (
+            self.log.id(),
+            self.settings.function,
+            self.settings.function_id(),
+        );
+        self.log.info(8, &[&sid]);
+        self.log.info(9, &[&id]);
+        self.log.info(10, &[&function_id]);
+        self.log.info(48, &[&function.name]);
+        if !plan.items.is_empty() {
+            self.log
+                .info(11, &[&plan.items.len(), &megabytes(plan.bytes())]);
+        }
+        self.log.info(112, &[]);
+        self.log.info(130, &[&"disk"]);
+        let directories = self
+            .settings
+            .directories
+            .iter()
+            .map(|directory| directory.display().to_string());
+        let directories = directories.collect::<Vec<_>>().join(", ");
+        self.log.info(106, &[&directories]);
+        match self.settings.confirmation {
+            Confirmation::Ask => {}
+            Confirmation::Unattended => self.log.info(126, &[]),
+            Confirmation::Force => self.log.info(134, &[]),
+        }
+    }
+
+    /// Asks the operator, unless the run is unattended.
+    pub(super) fn ask_to_continue(&mut self) -> Result<(), Stop> {
+        self.check_interrupt()?;
+        crate::prompt::ask_to_continue(&mut self.log, "BRARCHIVE", self.settings.confirmation)
+    }
+
+    /// From here on something has been done.
+    pub(super) fn work_begins(&mut self) {
+        self.working = true;
+    }
+
+    /// Stops where a signal has asked for it.
+    pub(super) fn check_interrupt(&self) -> Result<(), Stop> {
+        self.interrupt
+            .signal()
+            .map_or(Ok(()), |signal| Err(Stop::Signal(signal)))
+    }
+
+    /// Reports what the database refused and stops.
+    pub(super) fn refused(&mut self, location: &str, error: &DatabaseError) -> Stop {
+        report::error(&mut self.log, location, error);
+        Stop::Failed
+    }
+
+    /// Writes `arch<SID>.log`.
+    pub(super) fn write_summary(&mut self) -> Result<(), Stop> {
+        self.summary.write().map_err(|error| {
+            damaged_summary(&error).report(&mut self.log);
+            Stop::Failed
+        })
+    }
+
+    /// Ends the run: last messages and return code.
+    pub(super) fn end(mut self, outcome: Result<(), Stop>) -> ReturnCode {
+        failpoint::reach("archive-before-end");
+        let code = crate::prompt::code_of(&mut self.log, "BRARCHIVE", self.working, outcome);
+        let path = self.log.path().to_owned();
+        let finished = self.log.finish(code);
+        if let Err(error) = &finished {
+            eprintln!("{}: {error}", Message::error(121, &[&path.display()]));
+        }
+        if self.working {
+            self.settings.keep_logs_beside_copies(&path);
+        }
+        if finished.is_ok() {
+            code
+        } else {
+            code.max(ReturnCode::Warnings)
+        }
+    }
+}
+
+impl Settings {
+    /// Detail and summary log beside the copies are for the day on which `saparch` is lost; the run does not depend on them.
+    fn keep_logs_beside_copies(&self, detail: &Path) {
+        let summary = self
+            .environment
+            .saparch
+            .join(format!("arch{}.log", self.environment.sid));
+        for source in [detail, &summary] {
+            let target = self.directories[0].join(source.file_name().unwrap_or_default());
+            let copied = if target == source {
+                Ok(())
+            } else {
+                std::fs::read(source).and_then(|text| durable::replace(&target, &text))
+            };
+            if let Err(error) = copied {
+                eprintln!("{}: {error}", Message::warning(121, &[&target.display()]));
+            }
+        }
+    }
+}
+
+/// A damaged or unreadable `arch<SID>.log`: nothing may be decided from it.
+fn damaged_summary(error: &ArchiveSummaryError) -> Faults {
+    let mut faults = Faults::default();
+    let path = match error {
+        ArchiveSummaryError::Damaged { path, line } => {
+            faults.push(Message::error(123, &[line, &path.display()]));
+            path
+        }
+        ArchiveSummaryError::Io { path, source } => {
+            faults.push(Message::error(
+                253,
+                &[&format!("{}: {source}", path.display())],
+            ));
+            path
+        }
+    };
+    faults.push(Message::error(121, &[&path.display()]));
+    faults
+}

@@ -1,0 +1,180 @@
+//! What this run of brarchive is to do: command line over profile over default, checked as a whole.
+//! What lives here: the values and their faults. What does not: looking at logs.
+
+use std::path::PathBuf;
+
+use super::function::{ArchiveFunction, FUNCTIONS};
+use crate::copy::CopyTool;
+use crate::environment::Environment;
+use crate::faults::Faults;
+use crate::messages::Message;
+use crate::options::Parsed;
+use crate::values::{Confirmation, Values};
+
+/// Logs that a run processes when `-n` does not say.
+const LOGS_MAX_DEFAULT: usize = 10_000;
+
+/// One run's settings.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub environment: Environment,
+    pub profile_path: PathBuf,
+    pub function: ArchiveFunction,
+    /// Where first copies go, and second ones.
+    pub directories: Vec<PathBuf>,
+    pub tool: CopyTool,
+    pub logs_max: usize,
+    pub confirmation: Confirmation,
+    /// Show the plan and do nothing.
+    pub query: bool,
+    /// Findings about the profile, for the log.
+    pub remarks: Vec<Message>,
+}
+
+impl Settings {
+    /// Reads options, environment and profile. All faults are found, not only the first.
+    pub(super) fn read(options: &Parsed) -> Result<Settings, Faults> {
+        let mut faults = Faults::default();
+        let Some(environment) = faults.environment() else {
+            return Err(faults);
+        };
+        let profile_path = environment.profile(options.value("p"));
+        let (profile, remarks) = faults.profile(&profile_path);
+        if !faults.is_empty() {
+            return Err(faults); // Without a profile every default would be found wrong as well.
+        }
+        let values = Values {
+            options,
+            profile: &profile,
+        };
+        let directories = directories(&values, &mut faults);
+        let settings = Settings {
+            function: function(&values, directories.len(), &mut faults),
+            directories,
+            tool: values.copy_tool(&mut faults),
+            logs_max: logs_max(&values, &mut faults),
+            confirmation: values.confirmation(),
+            query: options.has("q"),
+            remarks,
+            profile_path,
+            environment,
+        };
+        values.check_device("brarchive", &mut faults);
+        if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Function id of the run.
+    pub(super) fn function_id(&self) -> &'static str {
+        if self.query { "qua" } else { self.function.id }
+    }
+
+    /// Rows of the parameter section.
+    pub(super) fn parameter_rows(&self) -> Vec<(&'static str, String)> {
+        let (command, flags) = self.tool.profile_values();
+        vec![
+            ("oracle_sid", self.environment.sid.clone()),
+            (
+                "oracle_home",
+                self.environment.oracle_home.display().to_string(),
+            ),
+            (
+                "oracle_profile",
+                self.environment.oracle_profile().display().to_string(),
+            ),
+            (
+                "sapdata_home",
+                self.environment.sapdata_home.display().to_string(),
+            ),
+            ("sap_profile", self.profile_path.display().to_string()),
+            ("backup_dev_type", "disk".to_owned()),
+            (
+                "archive_copy_dir",
+                self.directories
+                    .iter()
+                    .map(|directory| directory.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
+            ("compress", "no".to_owned()),
+            ("disk_copy_cmd", command.to_owned()),
+            ("dd_flags", flags),
+            ("archive_function", self.function.name.to_owned()),
+            (
+                "command_line",
+                std::env::args().collect::<Vec<_>>().join(" "),
+            ),
+        ]
+    }
+}
+
+fn function(values: &Values, places: usize, faults: &mut Faults) -> ArchiveFunction {
+    let given: Vec<ArchiveFunction> = FUNCTIONS
+        .into_iter()
+        .filter(|function| values.options.has(function.option))
+        .collect();
+    if let [_, second, ..] = given.as_slice() {
+        faults.push(Message::error(
+            9044,
+            &[
+                &format!("option -{} contradicts another function", second.option),
+                &"give one function a run",
+            ],
+        ));
+    }
+    let name = values.text("", "archive_function");
+    let function = given
+        .first()
+        .copied()
+        .or_else(|| ArchiveFunction::by_name(&name))
+        .unwrap_or(FUNCTIONS[0]);
+    if function.needs_second_place() && places < 2 {
+        let hint = "name a second directory in backup_root_dir: two copies in one directory are as good as one";
+        faults.push(Message::error(
+            191,
+            &[&function.name, &"archive_function", &"disk", &hint],
+        ));
+    }
+    function
+}
+
+/// First copies go to `archive_copy_dir`, or else to the first `backup_root_dir`; second ones to the next other root.
+fn directories(values: &Values, faults: &mut Faults) -> Vec<PathBuf> {
+    let roots = values.root_directories();
+    let first = if values.profile.is_set("archive_copy_dir") {
+        Some(PathBuf::from(values.text("", "archive_copy_dir")))
+    } else {
+        roots.first().cloned()
+    };
+    let second = roots.into_iter().find(|root| Some(root) != first.as_ref());
+    let directories: Vec<PathBuf> = first.into_iter().chain(second).collect();
+    for directory in directories.iter().filter(|directory| !directory.is_dir()) {
+        faults.push(Message::error(
+            282,
+            &[
+                &directory.display(),
+                &"create it, or correct archive_copy_dir and backup_root_dir",
+            ],
+        ));
+    }
+    directories
+}
+
+fn logs_max(values: &Values, faults: &mut Faults) -> usize {
+    let Some(text) = values.options.value("n") else {
+        return LOGS_MAX_DEFAULT;
+    };
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .unwrap_or_else(|| {
+            faults.push(Message::error(
+                156,
+                &[&text, &"-n", &"a number of logs above 0"],
+            ));
+            LOGS_MAX_DEFAULT
+        })
+}
