@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
     size: u64,
     /// Most commits a second of the load
-    #[arg(long, value_name = "COMMITS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COMMITS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// Print one JSON document at the end instead of the narration
     #[arg(long)]
