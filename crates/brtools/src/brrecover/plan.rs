@@ -248,17 +248,24 @@ impl Chooser<'_> {
             rejected: Vec::new(),
         };
         self.take_logs(&mut plan, &starts, &members)?;
-        let end = OracleTime::parse(&backup.end);
-        let target = plan.logs.last().and_then(|log| self.target.time(log));
-        if let (true, Some(end), Some(target)) = (backup.is_online(), end, target)
-            && target <= end
+        if let Some(why) = plan
+            .logs
+            .last()
+            .and_then(|log| self.before_its_end(backup, log))
         {
-            return Err(impossible(
-                format!("it ended at {end}, not before the target"),
-                "",
-            ));
+            return Err(impossible(why, ""));
         }
         Ok(plan)
+    }
+
+    /// An online backup is consistent only behind its last END BACKUP. Why the target, which lies in `log`, is not
+    /// certainly behind it: that is known by the log switch at the end of the backup, else by the clock.
+    fn before_its_end(&self, backup: &Backup, log: &ChainLog) -> Option<String> {
+        if !backup.is_online() || backup.log_after.is_some_and(|after| log.sequence >= after) {
+            return None;
+        }
+        let (end, target) = (OracleTime::parse(&backup.end)?, self.target.time(log)?);
+        (target <= end).then(|| format!("it ended at {end}, not before the target"))
     }
 
     /// The logs from the oldest start to the target, without a gap.

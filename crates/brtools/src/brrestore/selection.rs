@@ -228,6 +228,7 @@ mod tests {
             function: "and".to_string(),
             code: ReturnCode::Success,
             end: String::new(),
+            log_after: None,
             detail: DetailLog::parse(text),
         }
     }

@@ -24,6 +24,9 @@ pub struct Backup {
     pub code: ReturnCode,
     /// When it ended, as printed; empty when it is not known.
     pub end: String,
+    /// Sequence of the redo log that was current when it had ended: all its END BACKUPs lie in logs before that.
+    /// None in records of other tools.
+    pub log_after: Option<u32>,
     /// Its detail log.
     pub detail: DetailLog,
 }
@@ -96,8 +99,19 @@ fn open(sapbackup: &Path, record: &Record) -> Result<Backup, String> {
         function: record.function.clone(),
         code: record.code,
         end: record.end.clone().unwrap_or_default(),
+        log_after: log_after(record),
         detail,
     })
+}
+
+/// The first field of a brbackup record.
+fn log_after(record: &Record) -> Option<u32> {
+    record
+        .fields
+        .first()?
+        .parse()
+        .ok()
+        .filter(|sequence| *sequence > 0)
 }
 
 /// `{a,p,f}{n,f}d`.
@@ -127,6 +141,7 @@ impl Backup {
             code: record
                 .as_ref()
                 .map_or(ReturnCode::Aborted, |record| record.code),
+            log_after: record.as_ref().and_then(log_after),
             end: record.and_then(|record| record.end).unwrap_or_default(),
             detail,
         })

@@ -1,0 +1,291 @@
+//! The way back with the real tools: brbackup and brarchive under load, a loss, brrestore or brrecover, the ledger.
+//! What lives here: what is lost and what must come of it. What does not: the tools' own tests of parts.
+
+mod practice_database;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use practice::judge::Target;
+use practice::workload::Handle;
+use practice_database::{Database, wait_for_commits};
+
+/// A database with the tools, a running load and one online backup of everything, its logs saved and deleted.
+struct World {
+    database: Database,
+    load: Option<Handle>,
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+impl World {
+    fn backed_up() -> World {
+        let database = Database::open();
+        let links = Command::new(env!("CARGO_BIN_EXE_backstay"))
+            .arg("install-links")
+            .arg(database.home.join("bin"))
+            .output()
+            .expect("the links of the tools");
+        assert!(links.status.success(), "{}", text(&links));
+        let load = database.load(4, 7);
+        wait_for_commits(&load, 50);
+        let world = World {
+            database,
+            load: Some(load),
+        };
+        world.must(
+            "brbackup",
+            &[
+                "-t", "online", "-d", "disk", "-m", "all", "-c", "-a", "-sd", "-c",
+            ],
+        );
+        world
+    }
+
+    fn tool(&self, name: &str, arguments: &[&str]) -> Output {
+        let home = &self.database.home;
+        Command::new(home.join("bin").join(name))
+            .args(arguments)
+            .env("ORACLE_HOME", home)
+            .env("SAPDATA_HOME", home)
+            .env("ORACLE_SID", "SND")
+            .env_remove("TWO_TASK")
+            .output()
+            .expect("a tool that can be started")
+    }
+
+    fn must(&self, name: &str, arguments: &[&str]) -> String {
+        let output = self.tool(name, arguments);
+        assert!(
+            output.status.success(),
+            "{name} {arguments:?}:\n{}",
+            text(&output)
+        );
+        text(&output)
+    }
+
+    /// Some more commits, then the load ends.
+    fn more_load(&mut self, commits: u64) {
+        let load = self.load.take().expect("a running load");
+        wait_for_commits(&load, commits);
+        load.stop().expect("a load that ends well");
+    }
+
+    fn lose(&self, files: &[PathBuf]) {
+        self.database.kill();
+        for file in files {
+            fs::remove_file(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+    }
+
+    fn control_files(&self) -> Vec<PathBuf> {
+        ["sapdata1/cntrl/cntrlSND.dbf", "sapdata2/cntrl/cntrlSND.dbf"]
+            .iter()
+            .map(|name| self.database.home.join(name))
+            .collect()
+    }
+
+    fn online_logs(&self) -> Vec<PathBuf> {
+        let directories = ["origlogA", "origlogB", "mirrlogA", "mirrlogB"];
+        directories
+            .iter()
+            .flat_map(|name| files_in(&self.database.home.join(name)))
+            .collect()
+    }
+
+    fn must_be_whole(&self, target: Target) {
+        let verdict = self.database.verdict(target);
+        assert!(verdict.clean, "{verdict}");
+    }
+}
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files
+}
+
+const COMPLETE: [&str; 4] = ["-t", "complete", "-c", "force"];
+
+#[test]
+fn everything_but_the_online_logs_is_lost_and_no_commit_is() {
+    let mut world = World::backed_up();
+    world.database.must("alter system archive log current;\n");
+    world.must("brarchive", &["-sd", "-c"]);
+    world.more_load(200);
+    let mut lost = world.database.datafiles();
+    lost.extend(world.control_files());
+    world.lose(&lost);
+    let said = world.must("brrecover", &COMPLETE);
+    assert!(said.contains("RESETLOGS"), "{said}");
+    world.must_be_whole(Target::Everything);
+}
+
+#[test]
+fn one_lost_data_file_comes_back_and_the_incarnation_stays() {
+    let mut world = World::backed_up();
+    world.more_load(100);
+    world.lose(&world.database.datafiles()[1..2]);
+    let plan = world.must("brrecover", &["-t", "complete", "-q"]);
+    assert!(
+        plan.contains("restore data file") && !plan.contains("BR0351I"),
+        "{plan}"
+    );
+    let said = world.must("brrecover", &COMPLETE);
+    assert!(!said.contains("incarnation"), "{said}");
+    world.must_be_whole(Target::Everything);
+    assert_eq!(
+        said.matches("#RESTORED.").count() - said.matches("SNDarch").count() / 5,
+        1,
+        "{said}"
+    );
+}
+
+#[test]
+fn a_chosen_moment_comes_back_and_nothing_after_it() {
+    let mut world = World::backed_up();
+    let load = world.load.take().expect("a running load");
+    wait_for_commits(&load, 100);
+    let scn: u64 = world
+        .database
+        .must("set pagesize 0 feedback off\nselect current_scn from v$database;\n")
+        .split_whitespace()
+        .find_map(|word| word.parse().ok())
+        .expect("a current SCN");
+    wait_for_commits(&load, 100);
+    load.stop().expect("a load that ends well");
+    let mut lost = world.database.datafiles();
+    lost.extend(world.control_files());
+    world.lose(&lost);
+    world.must(
+        "brrecover",
+        &["-t", "dbpit", "-g", &scn.to_string(), "-c", "force"],
+    );
+    world.must_be_whole(Target::Scn(oracle::scn::Scn::new(scn)));
+}
+
+#[test]
+fn a_gap_in_the_logs_is_said_before_anything_is_touched() {
+    let mut world = World::backed_up();
+    // More switches than there are online groups: the missing log must not be found in one of them.
+    world
+        .database
+        .must(&"alter system archive log current;\n".repeat(7));
+    world.more_load(50);
+    world.must("brarchive", &["-s", "-c"]);
+    let lost = world.database.datafiles();
+    world.lose(&lost);
+    let archived: Vec<PathBuf> = files_in(&world.database.home.join("saparch"))
+        .into_iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "dbf"))
+        .collect();
+    let gap = archived[1].clone();
+    let name = gap.file_name().expect("a name").to_owned();
+    fs::remove_file(&gap).expect("an archived log");
+    remove_below(&world.database.home.join("sapbackup"), &name);
+    let output = world.tool("brrecover", &COMPLETE);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("BR9022E") && said.contains("gap"), "{said}");
+    assert!(
+        lost.iter().all(|file| !file.exists()),
+        "something was restored"
+    );
+}
+
+fn remove_below(directory: &Path, name: &std::ffi::OsStr) {
+    for path in files_in(directory) {
+        if path.is_dir() {
+            remove_below(&path, name);
+        } else if path.file_name() == Some(name) {
+            fs::remove_file(&path).expect("a stored log");
+        }
+    }
+}
+
+#[test]
+fn a_complete_recovery_without_the_current_log_is_refused_and_the_way_out_is_named() {
+    let mut world = World::backed_up();
+    world.more_load(50);
+    world.database.must("alter system archive log current;\n");
+    world.must("brarchive", &["-sd", "-c"]);
+    let mut lost = world.database.datafiles();
+    lost.extend(world.control_files());
+    lost.extend(world.online_logs());
+    world.lose(&lost);
+    let output = world.tool("brrecover", &COMPLETE);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let last = said
+        .split("-t dbpit -n ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .expect("the way out");
+    world.must("brrecover", &["-t", "dbpit", "-n", last, "-c", "force"]);
+    let (opened, status) = world.database.sqlplus("select status from v$instance;\n");
+    assert!(opened && status.contains("OPEN"), "{status}");
+}
+
+#[test]
+fn a_damaged_copy_is_refused_and_what_was_there_stays() {
+    let mut world = World::backed_up();
+    world.more_load(20);
+    world.database.must("shutdown immediate\n");
+    let file = world.database.datafiles().remove(0);
+    let before = fs::read(&file).expect("a data file");
+    let name = file.file_name().expect("a name").to_owned();
+    let copy =
+        find_below(&world.database.home.join("sapbackup"), &name).expect("the copy in the backup");
+    let mut bytes = fs::read(&copy).expect("the copy");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&copy, bytes).expect("a damaged copy");
+    let path = file.display().to_string();
+    let output = world.tool("brrestore", &["-b", "last", "-m", &path, "-c", "force"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("BR9027E") && said.contains("HINT"), "{said}");
+    assert!(
+        fs::read(&file).expect("the data file") == before,
+        "the data file was touched"
+    );
+}
+
+fn find_below(directory: &Path, name: &std::ffi::OsStr) -> Option<PathBuf> {
+    files_in(directory)
+        .into_iter()
+        .find_map(|path| match path.is_dir() {
+            true => find_below(&path, name),
+            false => (path.file_name() == Some(name)).then_some(path),
+        })
+}
+
+#[test]
+fn files_in_use_are_not_overwritten_and_a_question_without_an_answer_is_a_no() {
+    let mut world = World::backed_up();
+    world.more_load(20);
+    let output = world.tool("brrestore", &["-b", "last", "-m", "all", "-c", "force"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("BR0342E"), "{}", text(&output));
+    world.database.must("shutdown immediate\n");
+    let output = world.tool("brrestore", &["-b", "last", "-m", "SYSTEM"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let logs = world.must("brrestore", &["-a", "2=/tmp/backstay-no-such/deep", "-q"]);
+    assert!(
+        logs.contains("/tmp/backstay-no-such/deep/SNDarch1_2.dbf"),
+        "{logs}"
+    );
+    world.must("brrestore", &["-b", "last", "-m", "SYSTEM", "-c", "force"]);
+    world.must("brrecover", &COMPLETE);
+    world.must_be_whole(Target::Everything);
+}
