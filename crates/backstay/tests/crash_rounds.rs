@@ -8,7 +8,7 @@ mod practice_database;
 use std::time::Instant;
 
 use practice::judge::Target;
-use practice_database::{Database, wait_for_commits};
+use practice_database::{Database, SID, wait_for_commits, wait_until};
 
 const ROUNDS: u64 = 4;
 const SESSIONS: u32 = 8;
@@ -61,4 +61,34 @@ fn no_acknowledged_commit_is_lost_when_the_server_is_killed() {
         "{rounds} rounds, {commits} commits acknowledged, {in_doubt} in doubt: nothing missing"
     );
     assert_eq!(verdict.commits, commits);
+}
+
+#[test]
+fn a_server_killed_while_it_recovers_recovers_at_the_next_start() {
+    let database = Database::open();
+    for round in 1..=ROUNDS {
+        let load = database.load(SESSIONS, round);
+        wait_for_commits(&load, 1000);
+        database.kill();
+        load.stop().unwrap();
+        let recoveries = recoveries_begun(&database);
+        let mut startup = database.begin("startup");
+        wait_until("the recovery to begin", || {
+            recoveries_begun(&database) > recoveries
+        });
+        database.kill();
+        startup.wait().unwrap();
+        database.startup("");
+        let verdict = database.verdict(Target::Everything);
+        assert!(verdict.clean, "round {round}: {verdict}");
+    }
+}
+
+/// How many crash recoveries the alert log tells of.
+fn recoveries_begun(database: &Database) -> usize {
+    let log = database
+        .home
+        .join(format!("saptrace/background/alert_{SID}.log"));
+    let text = std::fs::read_to_string(log).unwrap();
+    text.matches("Beginning crash recovery").count()
 }

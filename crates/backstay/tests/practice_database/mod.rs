@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use practice::judge::{Target, Verdict, judge};
@@ -88,6 +88,18 @@ impl Database {
     }
 
     pub fn sqlplus_with(&self, faults: &str, script: &str) -> (bool, String) {
+        let output = self.spawn(faults, script).wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        (output.status.success(), text)
+    }
+
+    /// Has sqlplus begin with a script and does not wait for its end.
+    pub fn begin(&self, script: &str) -> Child {
+        self.spawn("", script)
+    }
+
+    fn spawn(&self, faults: &str, script: &str) -> Child {
         let mut child = Command::new(self.home.join("bin/sqlplus"))
             .args(["-S", "/", "as", "sysdba"])
             .env("ORACLE_HOME", &self.home)
@@ -99,18 +111,9 @@ impl Database {
             .spawn()
             .unwrap();
         let script = format!("whenever sqlerror exit failure\n{script}\nexit\n");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(script.as_bytes()).unwrap();
         child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(script.as_bytes())
-            .unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&text).into_owned(),
-        )
     }
 
     /// The server's process id, None when none runs.
