@@ -451,3 +451,53 @@ fn one_lost_file_is_recovered_while_the_others_stay() {
     world.instance.open(OpenMode::Default).unwrap();
     world.check(Scn::OPEN_ENDED);
 }
+
+#[test]
+fn a_file_added_after_the_backup_is_made_anew_by_recovery() {
+    let mut world = World::new();
+    world.instance.begin_backup(&BackupScope::Database).unwrap();
+    let copies = world.copy_datafiles();
+    world.instance.end_backup(&BackupScope::Database).unwrap();
+    let saved = world.directory.path().join("cntrl.dbf");
+    world.instance.backup_controlfile(&saved, false).unwrap();
+    let added = world.home().join("sapdata3/roll_2/roll.data2");
+    world
+        .instance
+        .add_datafile("PSAPROLL", &added, 1 << 20)
+        .unwrap();
+    let again = world
+        .instance
+        .add_datafile("PSAPROLL", &added, 1 << 20)
+        .unwrap_err();
+    assert_eq!(again.code(), 1537);
+    world.work(50);
+    let database = world.facts().database.unwrap();
+    world.instance.shutdown(ShutdownMode::Abort).unwrap();
+    std::fs::remove_file(&added).unwrap();
+    restore(&copies);
+    for (path, _, _) in &database.controlfiles {
+        std::fs::copy(&saved, path).unwrap();
+    }
+    world.instance = Instance::start(&world.home(), "SND").unwrap();
+    world.instance.mount().unwrap();
+    let mut step = world
+        .instance
+        .recover(&recover(Until::Cancel, true))
+        .unwrap();
+    while let RecoveryStep::NeedsLog { sequence, .. } = step {
+        let log = database
+            .logs
+            .iter()
+            .find(|log| log.sequence == sequence)
+            .unwrap();
+        step = world.instance.recover_with(&log.members[0]).unwrap();
+    }
+    world.instance.open(OpenMode::ResetLogs).unwrap();
+    world.check(Scn::OPEN_ENDED);
+    let files = world.facts().database.unwrap().datafiles;
+    assert_eq!(
+        files.last().map(|file| file.path.clone()),
+        Some(added.clone())
+    );
+    assert!(added.exists());
+}

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use oracle::block;
 use oracle::file_header::{FileHeader, status};
-use oracle::redo::RedoRecord;
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
@@ -159,27 +158,9 @@ impl Instance {
             )
             .and(27040, e.to_string())
         })?;
-        let mut core = self.lock();
-        let fields = vec![
-            path.as_os_str().as_encoded_bytes().to_vec(),
-            record.blocks.to_le_bytes().to_vec(),
-        ];
-        let open = core.open()?;
-        let scn = Scn::new(open.next_scn());
-        let vectors = vec![change::marker(
-            operation::ADD_DATAFILE,
-            record.number,
-            fields,
-        )];
-        let ticket = open.redo.append(RedoRecord {
-            scn,
-            sub_scn: 1,
-            vectors,
-        });
-        self.work.notify_all();
-        while core.open()?.redo.durable < ticket {
-            core = self.wait_progress(core);
-        }
+        let field = serde_json::to_vec(&record).map_err(|e| OraError::new(600, e.to_string()))?;
+        let marker = change::marker(operation::ADD_DATAFILE, record.number, vec![field]);
+        let mut core = self.write_markers(self.lock(), vec![marker])?;
         let file = datafile::open(&record)?;
         let (control, open) = core.both()?;
         control.record.datafiles.push(record);
@@ -275,7 +256,7 @@ pub fn new_header(control: &Control, record: &DatafileRecord) -> FileHeader {
 }
 
 /// Writes a file of never-formatted blocks with its headers, synced with its directory.
-fn write_empty_file(path: &Path, header: &FileHeader) -> std::io::Result<()> {
+pub fn write_empty_file(path: &Path, header: &FileHeader) -> std::io::Result<()> {
     std::fs::create_dir_all(home::parent(path))?;
     let file = OpenOptions::new()
         .read(true)

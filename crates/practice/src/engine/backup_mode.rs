@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use oracle::file_header::{Checkpoint, status};
-use oracle::redo::RedoRecord;
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
@@ -147,22 +146,7 @@ impl Instance {
                     change::marker(operation::END_BACKUP, file.number, vec![begin])
                 })
                 .collect();
-            while !core.open()?.redo.has_room(4096) {
-                core.open()?.redo.switch_wanted = true;
-                self.work.notify_all();
-                core = self.wait_progress(core);
-            }
-            let open = core.open()?;
-            let scn = Scn::new(open.next_scn());
-            let ticket = open.redo.append(RedoRecord {
-                scn,
-                sub_scn: 1,
-                vectors,
-            });
-            self.work.notify_all();
-            while core.open()?.redo.durable < ticket {
-                core = self.wait_progress(core);
-            }
+            core = self.write_markers(core, vectors)?;
         }
         drop(core);
         self.write_backup_headers(&numbers, None)

@@ -92,11 +92,13 @@ impl Instance {
             .try_for_each(|file| check_current(&control.record, file))?;
         let end = if control.record.thread_open {
             self.alert("Beginning crash recovery of 1 threads");
-            let (end, repaired) = crash::recover(&self.home, &control.record, files)?;
+            let recovered = crash::recover(&self.home, &control.record, files)?;
+            let end = recovered.end;
+            control.record.datafiles.extend(recovered.added);
             self.alert(&format!(
                 "Completed redo application of {} records, {} torn blocks repaired\nCompleted crash recovery at\n Thread 1: logseq {}, block {}, scn {}",
                 end.applied,
-                repaired.len(),
+                recovered.repaired.len(),
                 control.record.current_log()?.sequence,
                 end.block,
                 end.scn

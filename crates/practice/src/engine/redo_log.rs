@@ -392,6 +392,32 @@ impl Instance {
         self.alert(&text);
     }
 
+    /// Logs a record of markers and returns when it is on disk.
+    pub(crate) fn write_markers<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        vectors: Vec<redo::ChangeVector>,
+    ) -> OraResult<MutexGuard<'a, Core>> {
+        let mut record = RedoRecord {
+            scn: Scn::ZERO,
+            sub_scn: 1,
+            vectors,
+        };
+        while !core.open()?.redo.has_room(record_bytes(&record)) {
+            core.open()?.redo.switch_wanted = true;
+            self.work.notify_all();
+            core = self.wait_progress(core);
+        }
+        let open = core.open()?;
+        record.scn = Scn::new(open.next_scn());
+        let ticket = open.redo.append(record);
+        self.work.notify_all();
+        while core.open()?.redo.durable < ticket {
+            core = self.wait_progress(core);
+        }
+        Ok(core)
+    }
+
     /// Asks for a log switch and waits until it is done. Returns the sequence that was closed.
     pub(crate) fn force_switch(&self) -> OraResult<u32> {
         let mut core = self.lock();

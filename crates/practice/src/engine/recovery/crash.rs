@@ -8,7 +8,7 @@ use oracle::scn::LogSequence;
 use oracle::time::OracleTime;
 
 use super::replay::Replay;
-use crate::engine::control::{Control, LogRecord};
+use crate::engine::control::{Control, DatafileRecord, LogRecord};
 use crate::engine::datafile::DataFile;
 use crate::engine::doublewrite::Doublewrite;
 use crate::engine::error::{OraError, OraResult};
@@ -28,19 +28,26 @@ pub struct RedoEnd {
     pub applied: u64,
 }
 
+/// What crash recovery did.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Where the redo ends.
+    pub end: RedoEnd,
+    /// Torn blocks repaired from the journal.
+    pub repaired: Vec<(u32, u32)>,
+    /// Data files that the control file did not know yet.
+    pub added: Vec<DatafileRecord>,
+}
+
 /// Repairs torn blocks, then replays all online redo from the control file's checkpoint on.
 ///
 /// Idempotent: after a crash in the middle it can run again from the same checkpoint.
-pub fn recover(
-    home: &Home,
-    control: &Control,
-    files: Vec<DataFile>,
-) -> OraResult<(RedoEnd, Vec<(u32, u32)>)> {
+pub fn recover(home: &Home, control: &Control, files: Vec<DataFile>) -> OraResult<Recovered> {
     let journal = home.doublewrite_file();
     let repaired = Doublewrite::open(&journal)
         .and_then(|doublewrite| doublewrite.repair(&files))
         .map_err(|e| OraError::new(1242, format!("doublewrite journal: {e}")))?;
-    let mut replay = Replay::new(files, &journal)?;
+    let mut replay = Replay::new(files, control, &journal)?;
     let mut end = RedoEnd {
         block: FIRST_REDO_BLOCK,
         scn: control.checkpoint.scn,
@@ -82,7 +89,11 @@ pub fn recover(
     end.applied = replay.applied;
     replay.flush()?;
     equalise_members(control.current_log()?, end.block)?;
-    Ok((end, repaired))
+    Ok(Recovered {
+        end,
+        repaired,
+        added: replay.added,
+    })
 }
 
 /// Reads the log writes of a group from `block` on, taking each from the first member that has it whole.

@@ -285,6 +285,7 @@ impl Instance {
         session.replay.flush()?;
         let mut core = self.lock();
         let control = core.control()?;
+        control.record.datafiles.append(&mut session.replay.added);
         for replay in &mut session.replay.files {
             let header = &mut replay.file.header;
             let Some(record) = control
@@ -361,6 +362,7 @@ impl Instance {
         session.replay.write_headers()?;
         let mut core = self.lock();
         let control = core.control()?;
+        control.record.datafiles.append(&mut session.replay.added);
         control.record.needs_resetlogs = true;
         control.record.recovered_to = stop.get();
         control.write()?;
@@ -492,7 +494,7 @@ fn begin(
         .iter()
         .map(|i| OracleTime::from_raw(i.time))
         .collect();
-    let replay = Replay::new(files, &journal)?;
+    let replay = Replay::new(files, &control, &journal)?;
     Ok(MediaRecovery {
         request: request.clone(),
         control,

@@ -11,7 +11,9 @@ use oracle::redo::{ChangeVector, RedoRecord};
 use oracle::scn::Scn;
 
 use crate::content::BLOCK_BYTES;
+use crate::engine::administration::{new_header, write_empty_file};
 use crate::engine::change::{self, Misfit, operation};
+use crate::engine::control::{Control, DatafileRecord};
 use crate::engine::datafile::{self, DataFile, name_file};
 use crate::engine::doublewrite::{BLOCKS_MAX, Doublewrite, Entry};
 use crate::engine::error::{OraError, OraResult};
@@ -37,13 +39,16 @@ pub struct Replay {
     pub last_scn: Scn,
     /// Records of which at least one vector was applied.
     pub applied: u64,
+    /// Data files that the redo adds and the control file does not know; the caller tells it.
+    pub added: Vec<DatafileRecord>,
+    control: Control,
     blocks: HashMap<(u32, u32), Box<[u8]>>,
     journal: Doublewrite,
 }
 
 impl Replay {
     /// Recovery of these files, each from the checkpoint in its header.
-    pub fn new(files: Vec<DataFile>, journal: &Path) -> OraResult<Replay> {
+    pub fn new(files: Vec<DataFile>, control: &Control, journal: &Path) -> OraResult<Replay> {
         let journal = Doublewrite::open(journal).map_err(|e| {
             OraError::new(
                 1242,
@@ -61,6 +66,8 @@ impl Replay {
             files,
             last_scn: Scn::ZERO,
             applied: 0,
+            added: Vec::new(),
+            control: control.clone(),
             blocks: HashMap::new(),
             journal,
         })
@@ -74,6 +81,9 @@ impl Replay {
         self.last_scn = self.last_scn.max(record.scn);
         let mut touched = false;
         for vector in &record.vectors {
+            if (vector.layer, vector.code) == operation::ADD_DATAFILE {
+                self.add_file(vector)?;
+            }
             let number = u32::from(vector.file);
             let Some(position) = self
                 .files
@@ -96,6 +106,42 @@ impl Replay {
         if self.blocks.len() > BLOCKS_IN_MEMORY_MAX {
             self.flush()?;
         }
+        Ok(())
+    }
+
+    /// A data file that was added after the control file was saved: it is made anew, empty, unless it is there.
+    fn add_file(&mut self, vector: &ChangeVector) -> OraResult<()> {
+        let number = u32::from(vector.file);
+        let known = self.control.datafiles.iter().chain(&self.added);
+        if known.clone().any(|record| record.number == number) {
+            return Ok(());
+        }
+        let field = vector.fields.first().map(Vec::as_slice).unwrap_or_default();
+        let record: DatafileRecord = serde_json::from_slice(field).map_err(|e| {
+            OraError::new(
+                1244,
+                "unnamed data file(s) added to control file by media recovery",
+            )
+            .and(600, e.to_string())
+        })?;
+        if !record.path.exists() {
+            write_empty_file(&record.path, &new_header(&self.control, &record)).map_err(|e| {
+                OraError::new(
+                    1119,
+                    format!(
+                        "error in creating database file '{}'",
+                        record.path.display()
+                    ),
+                )
+                .and(27040, e.to_string())
+            })?;
+        }
+        let file = datafile::open(&record)?;
+        self.files.push(ReplayFile {
+            from: file.header.checkpoint.scn,
+            file,
+        });
+        self.added.push(record);
         Ok(())
     }
 
