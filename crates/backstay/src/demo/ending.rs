@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::narrator::{Judged, Narrator, Step};
 use super::stage::{DemoError, LEDGER, Stage};
+use crate::said::{fail, say_json};
 
 /// Exit status after an interruption, as a shell has it for SIGINT.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -53,10 +54,7 @@ pub fn conclude(narrator: &Narrator, result: Result<(), DemoError>) -> ExitCode 
             steps: &narrator.steps,
             judged: &narrator.judged,
         };
-        match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
-            Err(error) => eprintln!("backstay demo: {error}"),
-        }
+        say_json(&report);
         return ExitCode::from(status);
     }
     narrator.say("");
@@ -74,7 +72,10 @@ pub fn conclude(narrator: &Narrator, result: Result<(), DemoError>) -> ExitCode 
         Ok(()) => narrator.say("Verdict: NOT CLEAN."),
         Err(error) => {
             narrator.say("Verdict: none, the demo did not finish.");
-            eprintln!("backstay demo: {error}");
+            fail(status, error);
+            if status != EXIT_INTERRUPTED {
+                narrator.say("HINT: with --keep the directory stays, with what each program said.");
+            }
         }
     }
     ExitCode::from(status)

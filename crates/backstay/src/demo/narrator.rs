@@ -7,6 +7,8 @@ use std::time::Duration;
 use practice::judge::Verdict;
 use serde::Serialize;
 
+use crate::said::say;
+
 /// Column where the figures begin.
 const FIGURES_COLUMN: usize = 46;
 
@@ -135,8 +137,7 @@ impl Narrator {
     pub fn say(&self, line: &str) {
         self.clear_progress();
         if !self.json {
-            // Whoever listens may have gone (`| head`): the story goes on to its verdict all the same.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            say(line);
         }
     }
 

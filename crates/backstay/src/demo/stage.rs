@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -242,6 +243,12 @@ impl Stage {
         if status.success() {
             return Ok(started.elapsed());
         }
+        // Ctrl-C reaches the program as well, and may end it before we have noticed ours.
+        let ended_by = status.signal().unwrap_or_default();
+        if [SIGINT, SIGTERM, SIGHUP].contains(&ended_by) {
+            return Err(DemoError::Interrupted);
+        }
+        self.check_interrupted()?;
         let output = tail(&transcript);
         Err(DemoError::Program {
             command: shown(command),

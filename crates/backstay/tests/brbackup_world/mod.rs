@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -247,12 +248,15 @@ impl World {
         name.to_owned()
     }
 
-    /// Action ids that `brrestore -b last` would take.
-    pub fn offered(&self) -> Said {
-        self.tool(
+    /// The backup that `brrestore -b last` would take.
+    pub fn offered(&self) -> Option<String> {
+        let said = self.tool(
             "brrestore",
             &["-b", "last", "-m", "all", "-q", "-c", "force"],
-        )
+        );
+        let line = said.text.lines().find(|line| line.starts_with("BR0419I"))?;
+        let word = line.rsplit(' ').next()?;
+        Some(word.split('.').next()?.to_owned())
     }
 
     pub fn files_below(&self, directory: &str) -> Vec<PathBuf> {
@@ -303,15 +307,14 @@ impl SmallDisk {
         run("mount", &["-o", "remount,ro", self.path.to_str().unwrap()]);
     }
 
-    /// Leaves so many bytes free.
+    /// Fills the disk, whoever else writes to it, then gives so many bytes back.
     pub fn fill_up_to(&self, free: u64) {
-        let statistics = rustix::fs::statvfs(&self.path).unwrap();
-        let bytes = (statistics.f_bavail * statistics.f_frsize).saturating_sub(free);
-        std::fs::write(
-            self.path.join("ballast"),
-            vec![1; usize::try_from(bytes).unwrap()],
-        )
-        .unwrap();
+        let mut ballast = std::fs::File::create(self.path.join("ballast")).unwrap();
+        let mut bytes = 0;
+        while let Ok(written @ 1..) = ballast.write(&[1; 65536]) {
+            bytes += written as u64;
+        }
+        ballast.set_len(bytes.saturating_sub(free)).unwrap();
     }
 }
 

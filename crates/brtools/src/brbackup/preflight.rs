@@ -68,7 +68,7 @@ pub(super) fn plan(run: &mut Run) -> Result<Plan, Stop> {
     };
     let archive_log_list = archive_log_list(run, &identity)?;
     let mut findings = Vec::new();
-    check_archiving(run, &identity, archive_log_list.as_ref(), &mut findings);
+    check_archiving(run, &identity, archive_log_list.as_ref(), &mut findings)?;
     let selection = match selection::select(&run.desk.settings.objects, &inventory) {
         Ok(selection) => selection,
         Err(error) => {
@@ -139,28 +139,41 @@ fn archive_log_list(run: &mut Run, identity: &Identity) -> Result<Option<Archive
     }
 }
 
+/// An online backup needs its redo, so what would keep the last log from being archived is found now.
 fn check_archiving(
-    run: &Run,
+    run: &mut Run,
     identity: &Identity,
     list: Option<&ArchiveLogList>,
     findings: &mut Vec<Message>,
-) {
+) -> Result<(), Stop> {
     if run.desk.settings.backup_type != BackupType::Online {
-        return;
+        return Ok(());
     }
     if !identity.archivelog {
         findings.push(Message::error(9040, &[]));
-    } else if list.is_some_and(|list| !list.automatic) {
+        return Ok(());
+    }
+    let mut note = |what: &str, hint: &str| findings.push(Message::error(9044, &[&what, &hint]));
+    if list.is_some_and(|list| !list.automatic) {
         let hint =
             "ALTER SYSTEM ARCHIVE LOG START, and log_archive_start = true in the parameter file";
-        findings.push(Message::error(
-            9044,
-            &[
-                &"automatic archival is off: the log switch at the end would not archive",
-                &hint,
-            ],
-        ));
+        note(
+            "automatic archival is off: the log switch at the end would not archive",
+            hint,
+        );
     }
+    let errors = run
+        .database
+        .archive_errors()
+        .map_err(|error| run.desk.refused("v$archive_dest", &error))?;
+    for (destination, error) in errors {
+        let what = format!("archive destination {destination} has an error: {error}");
+        note(
+            &what,
+            "free space there (brarchive -sd), or correct the destination: the archiver is stuck",
+        );
+    }
+    Ok(())
 }
 
 /// Somebody else's backup mode forbids ours; nothing of it is touched.

@@ -99,6 +99,21 @@ impl Database {
         })
     }
 
+    /// Archive destinations that cannot be written to, each with what Oracle says of it.
+    pub fn archive_errors(&mut self) -> Result<Vec<(String, String)>, DatabaseError> {
+        let rows = self.query(
+            &["destination", "error"],
+            "v$archive_dest WHERE error IS NOT NULL ORDER BY dest_id",
+        )?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let text = |name| row.optional(name).unwrap_or_default().to_owned();
+                (text("destination"), text("error"))
+            })
+            .collect())
+    }
+
     /// ALTER SYSTEM SWITCH LOGFILE.
     pub fn switch_logfile(&mut self) -> Result<(), DatabaseError> {
         self.execute("ALTER SYSTEM SWITCH LOGFILE").map(drop)

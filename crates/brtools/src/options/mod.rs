@@ -121,10 +121,21 @@ fn refuse_unsupported(tool: Tool, row: &Row, value: Option<&str>) -> Result<(), 
                     [] => "this release takes no value there".to_string(),
                     _ => format!("this release does {}", known.join(", ")),
                 };
-                Err(Message::error(191, &[&value, &option, &tool, &hint]))
+                let shown = without_password(row, value);
+                Err(Message::error(191, &[&shown, &option, &tool, &hint]))
             }
             _ => Ok(()),
         },
+    }
+}
+
+/// A value as it may be shown and logged: of a user, only the name.
+fn without_password(row: &Row, value: &str) -> String {
+    match value.split_once('/') {
+        Some((user, password)) if row.short == "u" && !password.is_empty() => {
+            format!("{user}/********")
+        }
+        _ => value.to_owned(),
     }
 }
 

@@ -29,6 +29,8 @@ const LINE_BYTES_MAX: usize = 128 << 10;
 const LAST_WORDS_BYTES: usize = 2000;
 /// How long a child that was told to leave may take.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
+/// How long the rest of a dead child's output may take.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// Lines that the reader may be ahead of us.
 const LINES_AHEAD_MAX: usize = 256;
 
@@ -376,6 +378,11 @@ impl Sqlplus {
             }
         }
         let status = self.wait_or_kill(FAREWELL_LIMIT);
+        // Its last complaint may still be in the pipe; a grandchild that holds the pipe open is not waited for long.
+        let deadline = Instant::now() + LAST_WORDS_LIMIT;
+        while self.readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let mut words: Vec<u8> = self.last_words.iter().copied().collect();
         if let Ok(stderr) = self.stderr.lock() {
             words.extend(stderr.iter());

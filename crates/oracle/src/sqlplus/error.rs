@@ -60,7 +60,9 @@ pub enum SqlplusError {
         last_words: String,
     },
     /// More output than a sane answer has. The child was killed.
-    #[error("the answer to '{statement}' is longer than {limit_bytes} bytes; sqlplus was killed")]
+    #[error(
+        "the answer to '{statement}' is longer than {limit_bytes} bytes; sqlplus was killed. HINT: run sqlplus by hand and see what glogin.sql prints"
+    )]
     TooMuchOutput {
         /// The statement, shortened.
         statement: String,
@@ -68,7 +70,9 @@ pub enum SqlplusError {
         limit_bytes: usize,
     },
     /// The answer is complete but cannot be what was asked for.
-    #[error("the answer to '{statement}' cannot be understood: {why}: {line:?}")]
+    #[error(
+        "the answer to '{statement}' cannot be understood: {why}: {line:?}. HINT: run sqlplus by hand and see what glogin.sql prints"
+    )]
     Garbled {
         /// The statement, shortened.
         statement: String,
