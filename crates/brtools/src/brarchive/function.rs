@@ -13,6 +13,8 @@
 //! | `-ssd` double_save_delete | save twice, delete | – | – |
 //! | `-cs` copy_save | save | copy | – |
 //! | `-cds` copy_delete_save | save | copy, delete | – |
+//!
+//! Beyond SAP's table: a log that a run of the same function copied and was killed before deleting is deleted by the next.
 
 /// How many copies of a log there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

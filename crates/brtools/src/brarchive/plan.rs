@@ -3,7 +3,7 @@
 
 use oracle::redo::LogHeader;
 
-use super::function::{CopyState, Steps};
+use super::function::{ArchiveFunction, CopyState, Steps};
 use super::inspect::{Completeness, FoundLog, KnownLogs};
 use super::run::Run;
 use crate::summary::archive::{ArchiveSummary, ArchivedLogEntry};
@@ -29,7 +29,10 @@ impl Plan {
 pub(super) fn make(run: &mut Run, found: Vec<FoundLog>, known: Option<&KnownLogs>) -> Plan {
     let mut items = Vec::new();
     for log in found {
-        let steps = run.settings.function.steps(state_of(&run.summary, &log));
+        let function = run.settings.function;
+        let mut steps = function.steps(state_of(&run.summary, &log));
+        steps.delete |=
+            entry_of(&run.summary, &log).is_some_and(|entry| was_to_go(entry, function));
         if steps == Steps::default() {
             continue;
         }
@@ -57,6 +60,15 @@ pub(super) fn make(run: &mut Run, found: Vec<FoundLog>, known: Option<&KnownLogs
         }
     }
     Plan { items }
+}
+
+/// Whether an earlier run of the same function made the last copy and was killed before it could delete the original.
+fn was_to_go(entry: &ArchivedLogEntry, function: ArchiveFunction) -> bool {
+    let last = entry.copied.as_ref().or(entry.saved.as_ref());
+    let deletes = [CopyState::New, CopyState::Saved]
+        .into_iter()
+        .any(|state| function.steps(state).delete);
+    deletes && last.is_some_and(|copy| copy.function == function.id)
 }
 
 fn state_of(summary: &ArchiveSummary, log: &FoundLog) -> CopyState {
