@@ -349,3 +349,116 @@ fn a_foreign_file_of_the_same_name_is_never_replaced() {
         .join(format!("{name}.{}", said.id()));
     assert_eq!(fs::read(beside).unwrap(), logs[name].0);
 }
+
+#[test]
+fn a_log_is_never_taken_for_its_own_copy() {
+    let (world, logs) = world_with_logs(2);
+    let archive_directory = world.path("saparch");
+    let linked = world.path("linked");
+    std::os::unix::fs::symlink(&archive_directory, &linked).unwrap();
+    for directory in [&archive_directory, &linked] {
+        let line = format!("archive_copy_dir = {}", directory.display());
+        let profile = world.profile_with("same.sap", &line);
+        let said = world.tool("brarchive", &["-sd", "-d", "disk", "-c", "-p", &profile]);
+        said.must_end_with(3)
+            .must_say("is the archive directory")
+            .must_say("HINT");
+        assert_eq!(logs_in(&archive_directory), logs);
+    }
+    // Only the name of one log in the copy directory leads back to the original.
+    let name = logs.keys().next().unwrap();
+    let lure = world.path("sapbackup").join(name);
+    std::os::unix::fs::symlink(archive_directory.join(name), &lure).unwrap();
+    let said = world.tool("brarchive", &["-sd", "-d", "disk", "-c"]);
+    said.must_end_with(0);
+    let copy = world
+        .path("sapbackup")
+        .join(format!("{name}.{}", said.id()));
+    assert_eq!(fs::read(copy).unwrap(), logs[name].0);
+    // A copy that was put out of the way, with a link to the original in its place.
+    archive(&world, 1);
+    let logs = logs_in(&archive_directory);
+    world
+        .tool("brarchive", &["-s", "-d", "disk", "-c"])
+        .must_end_with(0);
+    for name in logs.keys() {
+        let copy = world.path("sapbackup").join(name);
+        fs::remove_file(&copy).unwrap();
+        std::os::unix::fs::symlink(archive_directory.join(name), &copy).unwrap();
+    }
+    world
+        .tool("brarchive", &["-ds", "-d", "disk", "-c"])
+        .must_end_with(5)
+        .must_say("is its own copy");
+    assert_eq!(logs_in(&archive_directory), logs);
+}
+
+/// Gives a log another end, as when its sequence is written again after a restore: same numbers, size and time.
+fn rewrite_with_another_end(path: &Path) -> Vec<u8> {
+    let changed = fs::metadata(path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    let block = &mut bytes[512..1024];
+    let mut header = oracle::redo::LogHeader::read(block).unwrap();
+    header.next_scn = header.next_scn.next();
+    header.write(block);
+    fs::write(path, &bytes).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(changed).unwrap();
+    bytes
+}
+
+#[test]
+fn a_sequence_that_is_written_again_is_another_log() {
+    let (world, logs) = world_with_logs(2);
+    world.database.must("shutdown immediate");
+    world
+        .tool("brarchive", &["-s", "-d", "disk", "-c"])
+        .must_end_with(0);
+    let name = logs.keys().next_back().unwrap();
+    let path = world.path("saparch").join(name);
+    let second_life = rewrite_with_another_end(&path);
+    let deleting = world.tool("brarchive", &["-ds", "-d", "disk", "-c"]);
+    deleting.must_end_with(0);
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        second_life,
+        "what was never saved is not deleted"
+    );
+    let said = world.tool("brarchive", &["-sd", "-d", "disk", "-c"]);
+    assert!(!path.exists(), "{}", said.text);
+    let copies = world.path("sapbackup");
+    let second_copy = copies.join(format!("{name}.{}", said.id()));
+    assert_eq!(fs::read(second_copy).unwrap(), second_life);
+    assert_eq!(fs::read(copies.join(name)).unwrap(), logs[name].0);
+}
+
+#[test]
+fn only_a_log_that_was_never_seen_is_called_a_gap() {
+    let (world, logs) = world_with_logs(3);
+    world
+        .tool("brarchive", &["-s", "-d", "disk", "-c"])
+        .must_end_with(0);
+    let names: Vec<&String> = logs.keys().collect();
+    fs::remove_file(world.path("saparch").join(names[1])).unwrap();
+    world
+        .tool("brarchive", &["-ds", "-d", "disk", "-c"])
+        .must_end_with(0)
+        .must_not_say("never seen");
+    archive(&world, 3);
+    let fresh = logs_in(&world.path("saparch"));
+    let lost = fresh.keys().nth(1).unwrap();
+    fs::remove_file(world.path("saparch").join(lost)).unwrap();
+    world
+        .tool("brarchive", &["-sd", "-d", "disk", "-c"])
+        .must_end_with(1)
+        .must_say("never seen");
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_no_reason_to_fall_over() {
+    let (world, _) = world_with_logs(1);
+    for tool in ["brarchive", "brbackup", "brrestore", "brrecover"] {
+        let said = world.tool_with_bytes(tool, &[b"-p", b"\xff\xfe.sap", b"-c"]);
+        said.must_end_with(3).must_not_say("panicked");
+    }
+}

@@ -2,120 +2,14 @@
 //! What lives here: what is lost and what must come of it. What does not: the tools' own tests of parts.
 
 mod practice_database;
+mod recovery_world;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
 use practice::judge::Target;
-use practice::workload::Handle;
-use practice_database::{Database, wait_for_commits};
-
-/// A database with the tools, a running load and one online backup of everything, its logs saved and deleted.
-struct World {
-    database: Database,
-    load: Option<Handle>,
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-impl World {
-    fn backed_up() -> World {
-        let database = Database::open();
-        let links = Command::new(env!("CARGO_BIN_EXE_backstay"))
-            .arg("install-links")
-            .arg(database.home.join("bin"))
-            .output()
-            .expect("the links of the tools");
-        assert!(links.status.success(), "{}", text(&links));
-        let load = database.load(4, 7);
-        wait_for_commits(&load, 50);
-        let world = World {
-            database,
-            load: Some(load),
-        };
-        world.must(
-            "brbackup",
-            &[
-                "-t", "online", "-d", "disk", "-m", "all", "-c", "-a", "-sd", "-c",
-            ],
-        );
-        world
-    }
-
-    fn tool(&self, name: &str, arguments: &[&str]) -> Output {
-        let home = &self.database.home;
-        Command::new(home.join("bin").join(name))
-            .args(arguments)
-            .env("ORACLE_HOME", home)
-            .env("SAPDATA_HOME", home)
-            .env("ORACLE_SID", "SND")
-            .env_remove("TWO_TASK")
-            .output()
-            .expect("a tool that can be started")
-    }
-
-    fn must(&self, name: &str, arguments: &[&str]) -> String {
-        let output = self.tool(name, arguments);
-        assert!(
-            output.status.success(),
-            "{name} {arguments:?}:\n{}",
-            text(&output)
-        );
-        text(&output)
-    }
-
-    /// Some more commits, then the load ends.
-    fn more_load(&mut self, commits: u64) {
-        let load = self.load.take().expect("a running load");
-        wait_for_commits(&load, commits);
-        load.stop().expect("a load that ends well");
-    }
-
-    fn lose(&self, files: &[PathBuf]) {
-        self.database.kill();
-        for file in files {
-            fs::remove_file(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        }
-    }
-
-    fn control_files(&self) -> Vec<PathBuf> {
-        ["sapdata1/cntrl/cntrlSND.dbf", "sapdata2/cntrl/cntrlSND.dbf"]
-            .iter()
-            .map(|name| self.database.home.join(name))
-            .collect()
-    }
-
-    fn online_logs(&self) -> Vec<PathBuf> {
-        let directories = ["origlogA", "origlogB", "mirrlogA", "mirrlogB"];
-        directories
-            .iter()
-            .flat_map(|name| files_in(&self.database.home.join(name)))
-            .collect()
-    }
-
-    fn must_be_whole(&self, target: Target) {
-        let verdict = self.database.verdict(target);
-        assert!(verdict.clean, "{verdict}");
-    }
-}
-
-fn files_in(directory: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(directory)
-        .expect("a directory")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    files.sort();
-    files
-}
-
-const COMPLETE: [&str; 4] = ["-t", "complete", "-c", "force"];
+use practice_database::wait_for_commits;
+use recovery_world::{COMPLETE, World, files_in, find_below, remove_below, text};
 
 #[test]
 fn everything_but_the_online_logs_is_lost_and_no_commit_is() {
@@ -203,16 +97,6 @@ fn a_gap_in_the_logs_is_said_before_anything_is_touched() {
     );
 }
 
-fn remove_below(directory: &Path, name: &std::ffi::OsStr) {
-    for path in files_in(directory) {
-        if path.is_dir() {
-            remove_below(&path, name);
-        } else if path.file_name() == Some(name) {
-            fs::remove_file(&path).expect("a stored log");
-        }
-    }
-}
-
 #[test]
 fn a_complete_recovery_without_the_current_log_is_refused_and_the_way_out_is_named() {
     let mut world = World::backed_up();
@@ -259,15 +143,6 @@ fn a_damaged_copy_is_refused_and_what_was_there_stays() {
         fs::read(&file).expect("the data file") == before,
         "the data file was touched"
     );
-}
-
-fn find_below(directory: &Path, name: &std::ffi::OsStr) -> Option<PathBuf> {
-    files_in(directory)
-        .into_iter()
-        .find_map(|path| match path.is_dir() {
-            true => find_below(&path, name),
-            false => (path.file_name() == Some(name)).then_some(path),
-        })
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Replaces a file: after a crash the old or the new content is there, never a part.
@@ -50,6 +51,12 @@ pub fn parent(path: &Path) -> &Path {
         .unwrap_or_else(|| Path::new("."))
 }
 
+/// Whether two names lead to one file or directory, by links or otherwise. A name that leads nowhere is no other's.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +70,20 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         assert!(replace(&directory.path().join("no/such"), b"x").is_err());
+    }
+
+    #[test]
+    fn one_file_is_known_under_all_its_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, linked, soft, other] =
+            ["one", "linked", "soft", "other"].map(|name| directory.path().join(name));
+        fs::write(&one, b"log").unwrap();
+        fs::write(&other, b"log").unwrap();
+        fs::hard_link(&one, &linked).unwrap();
+        std::os::unix::fs::symlink(&one, &soft).unwrap();
+        assert!(is_same_file(&one, &linked) && is_same_file(&one, &soft));
+        assert!(
+            !is_same_file(&one, &other) && !is_same_file(&one, &directory.path().join("absent"))
+        );
     }
 }

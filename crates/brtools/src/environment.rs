@@ -31,6 +31,14 @@ pub struct EnvironmentFault {
     pub hint: String,
 }
 
+/// The command line for the log; bytes that are no UTF-8 are shown as such and are no reason to stop.
+pub fn command_line() -> String {
+    std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 impl Environment {
     /// Reads the variables with `get`. All faults are found, not only the first.
     pub fn read(

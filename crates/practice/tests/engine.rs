@@ -501,3 +501,32 @@ fn a_file_added_after_the_backup_is_made_anew_by_recovery() {
     );
     assert!(added.exists());
 }
+
+#[test]
+fn a_file_taken_offline_under_load_stops_nobody_and_comes_back_by_recovery() {
+    let mut world = World::new();
+    world.work(50);
+    let file = practice::engine::FileReference::Number(2);
+    world.instance.datafile_online(&file, false, false).unwrap();
+    // Commits that need the file are refused; the writer and the shutdown do not wait for it.
+    world.instance.checkpoint().unwrap();
+    world.instance.switch_logfile().unwrap();
+    world.restart(ShutdownMode::Immediate);
+    let recover_file = |world: &World| {
+        world.instance.recover(&RecoverRequest {
+            scope: RecoverScope::Datafiles(vec![practice::engine::FileReference::Number(2)]),
+            automatic: true,
+            ..recover(Until::Complete, false)
+        })
+    };
+    world.instance.datafile_online(&file, true, false).unwrap();
+    let refused = world.instance.open(OpenMode::Default).unwrap_err();
+    assert_eq!(refused.code(), 1113, "{refused}");
+    assert!(matches!(recover_file(&world), Ok(RecoveryStep::Complete)));
+    world.instance.open(OpenMode::Default).unwrap();
+    world.check(Scn::OPEN_ENDED);
+    world.work(50);
+    world.restart(ShutdownMode::Abort);
+    world.instance.open(OpenMode::Default).unwrap();
+    world.check(Scn::OPEN_ENDED);
+}

@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -174,6 +176,13 @@ impl World {
 
     pub fn tool(&self, tool: &str, arguments: &[&str]) -> Said {
         Said::of(&self.command(tool, arguments).output().unwrap())
+    }
+
+    /// As [`World::tool`], with arguments of any bytes.
+    pub fn tool_with_bytes(&self, tool: &str, arguments: &[&[u8]]) -> Said {
+        let mut command = self.command(tool, &[]);
+        command.args(arguments.iter().map(|bytes| OsStr::from_bytes(bytes)));
+        Said::of(&command.output().unwrap())
     }
 
     pub fn tool_with(&self, tool: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Said {

@@ -1,6 +1,7 @@
 //! What is known of one offline redo log before anything is done with it.
 //! What lives here: is it complete, is it good, does it follow the one before. What does not: saving it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use oracle::file_header::ResetLogs;
@@ -8,6 +9,7 @@ use oracle::redo::{ArchivedLogReport, LogHeader, LogReader, check_archived_log, 
 use oracle::scn::{LogSequence, Scn};
 
 use super::destination::Destination;
+use crate::action_id::Stamp;
 use crate::database::ArchivedLog;
 
 /// Files of the archive directory that are looked at; far beyond any sane number of logs.
@@ -22,6 +24,8 @@ pub struct FoundLog {
     pub bytes: u64,
     /// Its header, or why there is none.
     pub header: Result<LogHeader, String>,
+    /// When it was last written, as `arch<SID>.log` prints it.
+    pub created: String,
     /// Blocks that its block 0 tells.
     blocks: u32,
 }
@@ -59,7 +63,7 @@ pub fn find_logs(destination: &Destination) -> std::io::Result<Vec<FoundLog>> {
             .is_some_and(|name| destination.may_be_log(name));
         match entry.path().metadata() {
             Ok(metadata) if is_named_so && metadata.is_file() => {
-                found.push(FoundLog::read(entry.path(), metadata.len()))
+                found.push(FoundLog::read(entry.path(), &metadata))
             }
             // Another kind of file, or one that was removed since the directory was read.
             _ => {}
@@ -74,20 +78,17 @@ pub fn find_logs(destination: &Destination) -> std::io::Result<Vec<FoundLog>> {
 }
 
 impl FoundLog {
-    fn read(path: PathBuf, bytes: u64) -> FoundLog {
-        match LogReader::open(&path) {
-            Ok(reader) => FoundLog {
-                header: Ok(reader.header().clone()),
-                blocks: reader.os_header().blocks,
-                path,
-                bytes,
-            },
-            Err(error) => FoundLog {
-                header: Err(error.to_string()),
-                blocks: 0,
-                path,
-                bytes,
-            },
+    fn read(path: PathBuf, metadata: &std::fs::Metadata) -> FoundLog {
+        let (header, blocks) = match LogReader::open(&path) {
+            Ok(reader) => (Ok(reader.header().clone()), reader.os_header().blocks),
+            Err(error) => (Err(error.to_string()), 0),
+        };
+        FoundLog {
+            header,
+            blocks,
+            path,
+            bytes: metadata.len(),
+            created: Stamp::from_seconds(metadata.mtime()).to_string(),
         }
     }
 

@@ -6,6 +6,7 @@ use super::inspect::{self, FoundLog, KnownLogs};
 use super::run::{Run, Stop};
 use crate::copy::report::split_hint;
 use crate::database::{DatabaseError, InstanceStatus};
+use crate::durable;
 use oracle::scn::LogSequence;
 
 /// What the database knows, if it is mounted or open. One that is down is no obstacle: the logs speak for themselves.
@@ -75,6 +76,22 @@ pub(super) fn find(run: &mut Run, known: Option<&KnownLogs>) -> Result<Vec<Found
             run.log.error(9044, &[&what, &hint]);
             Stop::Failed
         })?;
+    let directory = &destination.directory;
+    if let Some(copies) = run
+        .settings
+        .directories
+        .iter()
+        .find(|copies| durable::is_same_file(copies, directory))
+    {
+        run.log.error(
+            9044,
+            &[
+                &format!("{} is the archive directory {}", copies.display(), directory.display()),
+                &"a log is no copy of itself: name another directory in archive_copy_dir and backup_root_dir",
+            ],
+        );
+        return Err(Stop::Failed);
+    }
     inspect::find_logs(&destination).map_err(|error| {
         run.log
             .error(252, &[&"readdir", &destination.directory.display()]);

@@ -4,8 +4,9 @@
 use oracle::redo::LogHeader;
 
 use super::function::{ArchiveFunction, CopyState, Steps};
-use super::inspect::{Completeness, FoundLog, KnownLogs};
+use super::inspect::{Completeness, FoundLog, KnownLogs, stored_header};
 use super::run::Run;
+use crate::copy::hash_file;
 use crate::summary::archive::{ArchiveSummary, ArchivedLogEntry};
 
 /// Logs to process, oldest first.
@@ -81,34 +82,36 @@ fn state_of(summary: &ArchiveSummary, log: &FoundLog) -> CopyState {
     }
 }
 
-/// The entry of this very log. One of the same number, incarnation and thread with another content is another log:
-/// a database that was restored without RESETLOGS writes its sequences again.
+/// The entry of this very log.
 pub(super) fn entry_of<'a>(
     summary: &'a ArchiveSummary,
     log: &FoundLog,
 ) -> Option<&'a ArchivedLogEntry> {
-    let header = log.header.as_ref().ok()?;
-    summary
-        .entries
-        .iter()
-        .rev()
-        .find(|entry| is_of(entry, header, log.bytes))
+    summary.entries.get(entry_index(summary, log)?)
 }
 
 /// As [`entry_of`], to be changed.
 pub(super) fn entry_mut<'a>(
     summary: &'a mut ArchiveSummary,
-    header: &LogHeader,
-    bytes: u64,
+    log: &FoundLog,
 ) -> Option<&'a mut ArchivedLogEntry> {
-    summary
-        .entries
-        .iter_mut()
-        .rev()
-        .find(|entry| is_of(entry, header, bytes))
+    let index = entry_index(summary, log)?;
+    summary.entries.get_mut(index)
 }
 
-fn is_of(entry: &ArchivedLogEntry, header: &LogHeader, bytes: u64) -> bool {
+/// Where the entry of this very log is.
+///
+/// Its numbers alone do not tell: a database that was restored without RESETLOGS writes its sequences again, from the
+/// same first SCN and to the same size. What tells is the header of the stored copy, which has the end of the log and
+/// its times; where no copy can be read, the time of the file's last change or the copy's recorded hash.
+fn entry_index(summary: &ArchiveSummary, log: &FoundLog) -> Option<usize> {
+    let header = log.header.as_ref().ok()?;
+    summary.entries.iter().rposition(|entry| {
+        has_numbers_of(entry, header, log.bytes) && is_same_log(entry, log, header)
+    })
+}
+
+fn has_numbers_of(entry: &ArchivedLogEntry, header: &LogHeader, bytes: u64) -> bool {
     entry.sequence == header.sequence.get()
         && entry.thread == header.thread
         && entry.first_scn == header.first_scn.get()
@@ -116,6 +119,15 @@ fn is_of(entry: &ArchivedLogEntry, header: &LogHeader, bytes: u64) -> bool {
         && entry
             .resetlogs_id
             .is_none_or(|id| id == header.resetlogs.time.raw())
+}
+
+fn is_same_log(entry: &ArchivedLogEntry, log: &FoundLog, header: &LogHeader) -> bool {
+    let stored = || entry.copies().filter_map(|copy| copy.stored.as_ref());
+    if let Some(copy) = stored().find_map(|(_, _, path)| stored_header(path)) {
+        return copy == *header;
+    }
+    entry.created == log.created
+        || hash_file(&log.path).is_ok_and(|hash| stored().any(|(stored, _, _)| *stored == hash))
 }
 
 /// Where a new entry belongs: behind the last smaller sequence of its incarnation and thread, so that they ascend.

@@ -76,17 +76,21 @@ fn one(
         }
     }
     if item.steps.delete && may_delete {
-        delete(run, item, &report)?;
+        delete(run, item)?;
     }
     Ok(Some(report.header))
 }
 
 /// Says where logs are missing or contradict each other. One that contradicts its neighbour is saved and not deleted.
 fn check_neighbour(run: &mut Run, before: Option<&LogHeader>, header: &LogHeader) -> bool {
-    let same = |before: &&LogHeader| {
-        before.thread == header.thread && before.resetlogs == header.resetlogs
+    let entry = plan::entry_before(&run.summary, header).map_or(0, |entry| entry.sequence);
+    // The nearest of those that are known counts: logs of earlier runs may lie between two of this one.
+    let is_nearest = |before: &&LogHeader| {
+        before.thread == header.thread
+            && before.resetlogs == header.resetlogs
+            && before.sequence.get() >= entry
     };
-    let neighbour = match before.filter(same) {
+    let neighbour = match before.filter(is_nearest) {
         Some(before) => compare_neighbours(Some(before), header),
         None => compare_with_summary(run, header),
     };
@@ -244,6 +248,9 @@ fn copy_log(run: &Run, source: &Path, part: &Path) -> Result<CopyReport, CopyErr
 
 /// A copy that a killed run had finished and not entered: equal to the last byte, so it is as good as a new one.
 fn adopt(source: &Path, target: &Path) -> Option<Stored> {
+    if durable::is_same_file(source, target) {
+        return None; // One file under two names is no copy.
+    }
     let bytes = fs::metadata(source).ok()?.len();
     if fs::metadata(target).ok()?.len() != bytes {
         return None;
@@ -291,7 +298,7 @@ fn enter(
         run.position,
         (copy.hash, copy.bytes, copy.path.clone()),
     );
-    if let Some(entry) = plan::entry_mut(&mut run.summary, header, item.log.bytes) {
+    if let Some(entry) = plan::entry_mut(&mut run.summary, &item.log) {
         entry.deleted = None;
         match place {
             Place::First => entry.saved = Some(stored),
@@ -299,19 +306,13 @@ fn enter(
         }
         return run.position;
     }
-    let created = fs::metadata(&item.log.path)
-        .and_then(|metadata| metadata.modified())
-        .ok();
-    let seconds = created
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |duration| duration.as_secs());
     let place = plan::place_of(&run.summary, header);
     run.summary.entries.insert(
         place,
         ArchivedLogEntry {
             sequence: header.sequence.get(),
             path: item.log.path.clone(),
-            created: Stamp::from_seconds(i64::try_from(seconds).unwrap_or(0)).to_string(),
+            created: item.log.created.clone(),
             bytes: item.log.bytes,
             first_scn: header.first_scn.get(),
             thread: header.thread,
@@ -325,7 +326,7 @@ fn enter(
 }
 
 /// Removes the original, after looking once more that the copies which `arch<SID>.log` names are there and whole.
-fn delete(run: &mut Run, item: &Item, report: &ArchivedLogReport) -> Result<(), Stop> {
+fn delete(run: &mut Run, item: &Item) -> Result<(), Stop> {
     let path = &item.log.path;
     let copies: Vec<StoredCopy> = plan::entry_of(&run.summary, &item.log)
         .map(|entry| entry.copies().cloned().collect())
@@ -343,19 +344,41 @@ fn delete(run: &mut Run, item: &Item, report: &ArchivedLogReport) -> Result<(), 
         );
         return Ok(());
     }
-    for (hash, bytes, copy) in copies.iter().filter_map(|copy| copy.stored.as_ref()) {
-        // A copy made by this run has just been compared; one of an earlier run may have suffered since.
-        let is_new = copies.iter().any(|known| {
-            known.id == run.log.id()
-                && known
-                    .stored
-                    .as_ref()
-                    .is_some_and(|stored| stored.2 == *copy)
-        });
+    let mut original = None;
+    for (made_by, (hash, bytes, copy)) in copies
+        .iter()
+        .filter_map(|copy| Some((copy.id, copy.stored.as_ref()?)))
+    {
+        if durable::is_same_file(path, copy) {
+            run.log.error(
+                9044,
+                &[
+                    &format!("{} is its own copy and is not deleted", path.display()),
+                    &"copies belong into a directory of their own: correct archive_copy_dir and backup_root_dir",
+                ],
+            );
+            return Ok(());
+        }
+        // A copy made by this run has just been compared; one of an earlier run may have suffered since, and the
+        // original may be another log that has come to the same name.
+        let is_new = made_by == run.log.id();
         let is_long_enough = fs::metadata(copy).is_ok_and(|metadata| metadata.len() == *bytes);
         if !is_long_enough || !is_new && hash_file(copy).ok() != Some(*hash) {
             run.log.error(9013, &[&copy.display(), &path.display()]);
             return Ok(());
+        }
+        if !is_new {
+            let hash_now = *original.get_or_insert_with(|| hash_file(path).ok());
+            if hash_now != Some(*hash) {
+                run.log.error(
+                    9044,
+                    &[
+                        &format!("{} is not what {} is a copy of, and is not deleted", path.display(), copy.display()),
+                        &"move the log to another name in the archive directory and save it with brarchive -s",
+                    ],
+                );
+                return Ok(());
+            }
         }
     }
     failpoint::reach("archive-before-delete");
@@ -371,7 +394,7 @@ fn delete(run: &mut Run, item: &Item, report: &ArchivedLogReport) -> Result<(), 
         run.log.function().to_owned(),
         Stamp::now().to_string(),
     );
-    if let Some(entry) = plan::entry_mut(&mut run.summary, &report.header, item.log.bytes) {
+    if let Some(entry) = plan::entry_mut(&mut run.summary, &item.log) {
         entry.deleted = Some(deleted);
     }
     run.write_summary()

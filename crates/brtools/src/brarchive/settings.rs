@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::function::{ArchiveFunction, FUNCTIONS};
 use crate::copy::CopyTool;
+use crate::durable;
 use crate::environment::Environment;
 use crate::faults::Faults;
 use crate::messages::Message;
@@ -103,10 +104,7 @@ impl Settings {
             ("disk_copy_cmd", command.to_owned()),
             ("dd_flags", flags),
             ("archive_function", self.function.name.to_owned()),
-            (
-                "command_line",
-                std::env::args().collect::<Vec<_>>().join(" "),
-            ),
+            ("command_line", crate::environment::command_line()),
         ]
     }
 }
@@ -149,7 +147,12 @@ fn directories(values: &Values, faults: &mut Faults) -> Vec<PathBuf> {
     } else {
         roots.first().cloned()
     };
-    let second = roots.into_iter().find(|root| Some(root) != first.as_ref());
+    let is_first = |root: &PathBuf| {
+        first
+            .as_ref()
+            .is_some_and(|first| root == first || durable::is_same_file(root, first))
+    };
+    let second = roots.into_iter().find(|root| !is_first(root));
     let directories: Vec<PathBuf> = first.into_iter().chain(second).collect();
     for directory in directories.iter().filter(|directory| !directory.is_dir()) {
         faults.push(Message::error(

@@ -79,7 +79,7 @@ impl Settings {
             confirmation: values.confirmation(),
             archive_options: options.pass_through.clone(),
             remarks,
-            command_line: std::env::args().collect::<Vec<_>>().join(" "),
+            command_line: crate::environment::command_line(),
             modes,
             profile_path,
             environment,

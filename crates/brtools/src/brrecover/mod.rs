@@ -7,12 +7,16 @@ pub mod restore;
 pub mod situation;
 pub mod target;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
 use crate::action_id::Tool;
 use crate::brrestore::begin_log;
-use crate::database::{Database, DatabaseError, InstanceStatus, ShutdownMode};
+use crate::database::{Database, DatabaseError, InstanceStatus, ShutdownMode, StartupTarget};
 use crate::messages::joined;
 use crate::options::Parsed;
 use crate::restore::file::RestoreError;
@@ -23,6 +27,13 @@ use plan::{Impossible, Plan};
 use situation::Situation;
 use target::Target;
 
+/// How long an instance that is just going up or down is waited for.
+const STATUS_LIMIT: Duration = Duration::from_secs(60);
+/// What to do about a damaged copy that is the only one.
+const NO_OTHER_COPY: &str = "this copy is damaged and there is no other: bring a good one to its place and start brrecover again";
+/// ORA-00275: media recovery has already been started.
+const ALREADY_STARTED: u32 = 275;
+
 /// Why a recovery ended early.
 #[derive(Debug)]
 enum Stop {
@@ -30,6 +41,8 @@ enum Stop {
     Early(Impossible),
     /// Cut off by a signal.
     Signal(i32),
+    /// A copy that is no good, and why.
+    Copy(PathBuf, String),
     /// While working: message 9044 with what and a hint.
     Late(String, String),
 }
@@ -47,9 +60,8 @@ impl From<RestoreError> for Stop {
     fn from(error: RestoreError) -> Stop {
         match error {
             RestoreError::Interrupted(signal) => Stop::Signal(signal),
-            RestoreError::Content { .. } | RestoreError::Size { .. } => {
-                let hint = "this copy is damaged: use another backup with -b, or bring a good copy of it to its place";
-                Stop::Late(error.to_string(), hint.to_string())
+            RestoreError::Content { ref path } | RestoreError::Size { ref path, .. } => {
+                Stop::Copy(path.clone(), error.to_string())
             }
             RestoreError::Io { .. } => Stop::Late(
                 error.to_string(),
@@ -149,6 +161,10 @@ pub fn run(session: &mut Session, target: Target, query_only: bool) -> ReturnCod
             session.log.error(261, &[&"BRRECOVER", &signal]);
             ReturnCode::Cancelled
         }
+        Err(Stop::Copy(_, what)) => {
+            session.log.error(9044, &[&what, &NO_OTHER_COPY]);
+            ReturnCode::Failed
+        }
         Err(Stop::Late(what, hint)) => {
             session.log.error(9044, &[&what, &hint]);
             ReturnCode::Failed
@@ -159,22 +175,56 @@ pub fn run(session: &mut Session, target: Target, query_only: bool) -> ReturnCod
 fn recover(session: &mut Session, target: Target, query_only: bool) -> Result<(), Stop> {
     phase(session, 1, "looking at the database");
     session.log.info(9028, &[&target]);
-    let situation = look(session, target)?;
+    let found = session
+        .database
+        .settled_status(STATUS_LIMIT)
+        .map_err(cannot_look)?;
+    let mut situation =
+        situation::look(&mut session.database, &session.environment).map_err(cannot_look)?;
+    report(session, found, &situation);
     phase(session, 2, "planning");
-    let plan = plan::make(&situation, target, &session.environment).map_err(Stop::Early)?;
+    let mut damaged = BTreeSet::new();
+    let planned = plan::make(&situation, target, &session.environment, &damaged);
+    if query_only {
+        leave_as_found(session, found)?;
+    }
+    let mut plan = planned.map_err(Stop::Early)?;
     show(session, &plan);
     if query_only {
         session.log.info(124, &[]);
         return Ok(());
     }
-    if plan.datafiles.is_empty() && plan.control_files.is_empty() && plan.logs.is_empty() {
+    if plan.is_empty() {
         session
             .log
             .info(9030, &[&"no file is lost and none needs recovery"]);
         return open(session, &plan);
     }
+    if found == InstanceStatus::Open {
+        remount(session, &plan)?;
+        situation = situation::look(&mut session.database, &session.environment)?;
+        plan =
+            plan::make(&situation, target, &session.environment, &damaged).map_err(Stop::Early)?;
+    }
     phase(session, 3, "restoring control files and data files");
-    restore_files(session, &plan)?;
+    loop {
+        match check_copies(session, &plan).and_then(|()| restore_files(session, &plan)) {
+            Ok(()) => break,
+            Err(Stop::Copy(path, why)) => {
+                session
+                    .log
+                    .warning(9043, &[&why, &"another copy of it is looked for"]);
+                if !damaged.insert(path) {
+                    return Err(Stop::Late(why, NO_OTHER_COPY.to_owned()));
+                }
+                situation = situation::look(&mut session.database, &session.environment)?;
+                plan = plan::make(&situation, target, &session.environment, &damaged)
+                    .map_err(|none| Stop::Late(format!("{why}; {}", none.what), none.hint))?;
+                show(session, &plan);
+            }
+            Err(other) => return Err(other),
+        }
+    }
     phase(session, 4, "restoring redo logs");
     let absent = restore::absent(&plan.stored_logs);
     if !plan.stored_logs.is_empty() {
@@ -188,63 +238,92 @@ fn recover(session: &mut Session, target: Target, query_only: bool) -> Result<()
     Ok(())
 }
 
+/// Nothing has been touched yet.
+fn cannot_look(error: DatabaseError) -> Stop {
+    Stop::Early(Impossible {
+        what: joined(&error.to_string()),
+        hint: "see the alert log of the database; then start brrecover again".to_owned(),
+        rejected: Vec::new(),
+    })
+}
+
 fn phase(session: &mut Session, number: u32, name: &str) {
     session.log.blank();
     session.log.stamp();
     session.log.info(9020, &[&number, &name]);
 }
 
-/// A point in time needs the data files closed, so an open database is shut down first.
-fn look(session: &mut Session, target: Target) -> Result<Situation, Stop> {
-    let status = session.database.status()?;
-    if status == InstanceStatus::Open && target != Target::Complete {
-        session.log.info(750, &[&session.environment.sid]);
-        session.log.info(307, &[&session.environment.sid]);
-        session.database.shutdown(ShutdownMode::Immediate)?;
-        session.log.info(308, &[&session.environment.sid]);
-    }
-    let mut situation = situation::look(&mut session.database, &session.environment)?;
-    let lost = |situation: &Situation| {
-        situation.mounted.as_ref().is_ok_and(|mounted| {
-            mounted
-                .files
-                .iter()
-                .any(|file| file.lost.is_some() || file.needs_recovery)
-        })
+/// A query leaves the instance as it found it: one that was mounted for looking goes back.
+fn leave_as_found(session: &mut Session, found: InstanceStatus) -> Result<(), Stop> {
+    let target = match found {
+        InstanceStatus::Open | InstanceStatus::Mounted => return Ok(()),
+        InstanceStatus::Started => Some(StartupTarget::NoMount),
+        InstanceStatus::Idle => None,
     };
-    if status == InstanceStatus::Open && lost(&situation) {
-        // An open database goes on writing into files that have no name any more; only a restart lets go of them.
-        session.log.info(750, &[&session.environment.sid]);
-        session.database.shutdown(ShutdownMode::Abort)?;
-        situation = situation::look(&mut session.database, &session.environment)?;
+    session.database.shutdown(ShutdownMode::Abort)?;
+    if let Some(target) = target {
+        session.database.startup(target)?;
     }
-    let state = match &situation.mounted {
-        Ok(_) => "mounted".to_string(),
-        Err(why) => format!("started, but its control files are lost ({why})"),
+    Ok(())
+}
+
+/// Data files are restored with the database closed. One with lost files goes on writing into files that have no name
+/// any more, and cannot be shut down in order.
+fn remount(session: &mut Session, plan: &Plan) -> Result<(), Stop> {
+    session.log.info(750, &[&session.environment.sid]);
+    session.log.info(307, &[&session.environment.sid]);
+    let in_order = plan.datafiles.iter().all(|item| item.target.is_file());
+    let mode = match in_order {
+        true => ShutdownMode::Immediate,
+        false => ShutdownMode::Abort,
+    };
+    session.database.shutdown(mode)?;
+    session.log.info(308, &[&session.environment.sid]);
+    Ok(())
+}
+
+fn report(session: &mut Session, found: InstanceStatus, situation: &Situation) {
+    let state = match (&situation.mounted, found) {
+        (Ok(_), InstanceStatus::Open) => "open".to_string(),
+        (Ok(_), _) => "mounted".to_string(),
+        (Err(why), _) => format!("started, but its control files are lost ({why})"),
     };
     session.log.info(614, &[&session.environment.sid, &state]);
-    if let Ok(mounted) = &situation.mounted {
-        for file in mounted.files.iter().filter(|file| file.lost.is_some()) {
-            let why = file.lost.as_deref().unwrap_or_default();
-            session.log.info(
-                9045,
-                &[&format!(
-                    "data file {} {} is lost: {why}",
-                    file.number,
-                    file.path.display()
-                )],
-            );
-        }
+    let files = situation.mounted.iter().flat_map(|mounted| &mounted.files);
+    for file in files {
+        let what = match &file.lost {
+            Some(why) => format!("is lost: {why}"),
+            None if file.is_offline => "is offline".to_owned(),
+            None => continue,
+        };
+        let line = format!("data file {} {} {what}", file.number, file.path.display());
+        session.log.info(9045, &[&line]);
     }
-    Ok(situation)
+}
+
+/// Before the first file that is still there is replaced, all copies are read: a damaged one is found while nothing
+/// has been touched. Where all files are lost this would only take time, each copy is checked on its way back.
+fn check_copies(session: &mut Session, plan: &Plan) -> Result<(), Stop> {
+    if !plan.datafiles.iter().any(|item| item.target.is_file()) {
+        return Ok(());
+    }
+    for item in plan.control_files.iter().take(1).chain(&plan.datafiles) {
+        crate::restore::file::check(item, &session.interrupt)?;
+    }
+    Ok(())
 }
 
 fn show_rejected(session: &mut Session, rejected: &[crate::restore::backups::Rejected]) {
     for rejected in rejected {
+        let kind = if rejected.what.starts_with("redo log") {
+            ""
+        } else {
+            "backup "
+        };
         session.log.info(
             9045,
             &[&format!(
-                "backup {} is not used: {}",
+                "{kind}{} is not used: {}",
                 rejected.what, rejected.why
             )],
         );
@@ -274,11 +353,7 @@ fn show(session: &mut Session, plan: &Plan) {
         }
     }
     if let (Some(first), Some(last)) = (plan.logs.first(), plan.logs.last()) {
-        let current = if last
-            .header
-            .as_ref()
-            .is_some_and(|h| h.next_scn == oracle::scn::Scn::OPEN_ENDED)
-        {
+        let current = if last.is_open() {
             ", the last of them the current online log"
         } else {
             ""
@@ -290,6 +365,9 @@ fn show(session: &mut Session, plan: &Plan) {
                 first.sequence, last.sequence
             )],
         );
+    }
+    for number in &plan.online_again {
+        log.info(9021, &[&format!("bring data file {number} online again")]);
     }
     let how = if plan.resetlogs {
         "open with RESETLOGS"
@@ -327,16 +405,27 @@ fn mount(database: &mut Database) -> Result<(), DatabaseError> {
 }
 
 fn apply_redo(session: &mut Session, plan: &Plan, target: Target) -> Result<(), Stop> {
+    for number in &plan.online_again {
+        let statement = format!("ALTER DATABASE DATAFILE {number} ONLINE");
+        session.log.info(9045, &[&statement]);
+        session.database.execute(&statement)?;
+    }
     let statement = target.statement(plan.using_backup_controlfile);
     session.log.info(9045, &[&statement]);
-    apply::apply(
-        &mut session.database,
-        &statement,
-        target,
-        &plan.logs,
-        &mut session.log,
-    )
-    .map_err(|error| match error {
+    let apply = |session: &mut Session| {
+        let (database, log) = (&mut session.database, &mut session.log);
+        apply::apply(database, &statement, target, &plan.logs, log)
+    };
+    let mut applied = apply(session);
+    if let Err(ApplyError::Statement(_, error)) = &applied
+        && error.has_oracle_code(ALREADY_STARTED)
+    {
+        // A killed run left its recovery open in the instance; only a restart ends it without leaving a mark.
+        session.database.shutdown(ShutdownMode::Abort)?;
+        mount(&mut session.database)?;
+        applied = apply(session);
+    }
+    applied.map_err(|error| match error {
         ApplyError::Statement(statement, error) => Stop::Late(
             format!("{statement}: {}", joined(&error.to_string())),
             "the database is left mounted; see the alert log, then start brrecover again"

@@ -1,16 +1,18 @@
 //! Phase 2: the plan. Everything that cannot work is found here, before anything is touched.
 //! What lives here: choosing backups, files and logs as values that can be shown. What does not: doing any of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use oracle::file_header::FileHeader;
+use oracle::file_header::{FileHeader, ResetLogs};
+use oracle::redo::check_archived_log;
 use oracle::time::OracleTime;
 
 use super::situation::{Mounted, Situation};
 use super::target::Target;
 use crate::environment::Environment;
 use crate::restore::backups::{self, Backup, Backups, Rejected};
-use crate::restore::file::RestoreItem;
+use crate::restore::file::{self, RestoreItem};
 use crate::restore::redo_chain::{ChainLog, Incarnation, LogPlace, RedoChain};
 use crate::run_log::reader::SavedFile;
 
@@ -31,8 +33,20 @@ pub struct Plan {
     pub using_backup_controlfile: bool,
     /// Whether OPEN needs RESETLOGS.
     pub resetlogs: bool,
+    /// Data files that were taken offline and come online again.
+    pub online_again: Vec<u32>,
     /// Backups that were looked at and not taken.
     pub rejected: Vec<Rejected>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do but open the database.
+    pub fn is_empty(&self) -> bool {
+        self.datafiles.is_empty()
+            && self.control_files.is_empty()
+            && self.logs.is_empty()
+            && self.online_again.is_empty()
+    }
 }
 
 /// Why there is no plan.
@@ -51,11 +65,12 @@ struct Start {
     header: FileHeader,
 }
 
-/// Makes the plan.
+/// Makes the plan. Copies in `damaged` are not used: an earlier attempt has found them so.
 pub fn make(
     situation: &Situation,
     target: Target,
     environment: &Environment,
+    damaged: &BTreeSet<PathBuf>,
 ) -> Result<Plan, Impossible> {
     let found =
         backups::find(&environment.sapbackup, &environment.sid).map_err(|error| Impossible {
@@ -73,6 +88,7 @@ pub fn make(
         target,
         environment,
         found,
+        damaged,
     };
     let plan = match target {
         Target::Complete => chooser.complete(),
@@ -89,6 +105,7 @@ struct Chooser<'a> {
     target: Target,
     environment: &'a Environment,
     found: Backups,
+    damaged: &'a BTreeSet<PathBuf>,
 }
 
 fn impossible(what: impl Into<String>, hint: impl Into<String>) -> Impossible {
@@ -102,6 +119,16 @@ fn impossible(what: impl Into<String>, hint: impl Into<String>) -> Impossible {
 impl Chooser<'_> {
     /// Only what is lost comes back; all redo is applied.
     fn complete(&self) -> Result<Plan, Impossible> {
+        if let Some(last) = self.redo_beyond_the_control_file()? {
+            return Err(impossible(
+                format!(
+                    "control files and online redo logs are an old state that came from a backup; the saved redo goes on to log {last}"
+                ),
+                format!(
+                    "apply it with brrecover -t dbpit -n {last} -c force; or give up everything since that backup on purpose with ALTER DATABASE OPEN"
+                ),
+            ));
+        }
         let mut names = Vec::new();
         let (control_files, lost, present, members) = match &self.situation.mounted {
             Ok(mounted) => {
@@ -162,6 +189,7 @@ impl Chooser<'_> {
             logs: Vec::new(),
             using_backup_controlfile: restored_control,
             resetlogs: restored_control,
+            online_again: self.offline_files(),
             rejected: self.found.rejected.clone(),
         };
         if !starts.is_empty() {
@@ -173,16 +201,20 @@ impl Chooser<'_> {
     /// All data files come back from the newest backup that ended before the target.
     fn point_in_time(&self) -> Result<Plan, Impossible> {
         let mut rejected = self.found.rejected.clone();
+        let mut first_hint = None;
         for backup in &self.found.usable {
             match self.point_in_time_from(backup) {
                 Ok(mut plan) => {
                     plan.rejected = rejected;
                     return Ok(plan);
                 }
-                Err(why) => rejected.push(Rejected {
-                    what: name_of(backup),
-                    why: why.what,
-                }),
+                Err(why) => {
+                    first_hint.get_or_insert(why.hint);
+                    rejected.push(Rejected {
+                        what: name_of(backup),
+                        why: why.what,
+                    });
+                }
             }
         }
         let reasons: Vec<String> = rejected
@@ -191,7 +223,11 @@ impl Chooser<'_> {
             .collect();
         Err(impossible(
             format!("no backup reaches the target ({})", reasons.join("; ")),
-            "choose a later target, or bring back the missing logs or backups",
+            first_hint
+                .filter(|hint| !hint.is_empty())
+                .unwrap_or_else(|| {
+                    "choose a later target, or bring back the missing logs or backups".to_owned()
+                }),
         ))
     }
 
@@ -203,12 +239,17 @@ impl Chooser<'_> {
             .datafiles()
             .map(|(file, saved)| item(saved, &file.path))
             .collect();
+        if let Some(why) = datafiles.iter().find_map(|item| self.unusable(item)) {
+            return Err(impossible(why, ""));
+        }
         let starts = headers(datafiles.iter().map(|item| item.source.as_path()))?;
+        let is_old_state = self.redo_beyond_the_control_file()?.is_some();
         let same_incarnation = |mounted: &&Mounted| {
             starts
                 .iter()
                 .all(|start| start.header.resetlogs == mounted.identity.resetlogs)
                 && !mounted.identity.backup_controlfile
+                && !is_old_state
         };
         let serves = self
             .situation
@@ -245,6 +286,7 @@ impl Chooser<'_> {
             stored_logs: Vec::new(),
             logs: Vec::new(),
             resetlogs: true,
+            online_again: self.offline_files(),
             rejected: Vec::new(),
         };
         self.take_logs(&mut plan, &starts, &members)?;
@@ -296,29 +338,44 @@ impl Chooser<'_> {
                 "use a backup of one incarnation, or recover to a point in time",
             ));
         }
-        let summary = self
-            .environment
-            .saparch
-            .join(format!("arch{}.log", self.environment.sid));
-        let chain = RedoChain::find(
-            incarnation,
-            &self.situation.archive_directory,
-            &summary,
-            members,
-        )
-        .map_err(|error| {
-            impossible(
-                error.to_string(),
-                "restore the summary log of brarchive from its last copy",
-            )
-        })?;
         let start = first.header.checkpoint.rba.sequence.get();
-        let (reached, missing) = chain.reach(start);
-        let until = reached.iter().position(|log| self.target.lies_in(log));
-        let Some(until) = until else {
-            return Err(self.gap(&chain, &reached, start, missing));
-        };
-        plan.logs = reached[..=until].iter().map(|log| (*log).clone()).collect();
+        let from = first.header.checkpoint.scn;
+        let mut damaged = self.damaged.clone();
+        loop {
+            let chain = self.chain(incarnation, members, &damaged)?;
+            if let Some(child) = self.child_before_target(incarnation, &chain) {
+                return Err(impossible(
+                    format!(
+                        "it is older than the RESETLOGS of {} at SCN {}, which no recovery of this release passes",
+                        child.time, child.scn
+                    ),
+                    format!(
+                        "keep all files and redo logs as they are, they hold the commits since then; a target before {} can be reached",
+                        child.time
+                    ),
+                ));
+            }
+            let reached = chain.reach(start, from, |log| self.target.lies_in(log));
+            if !reached.is_enough {
+                return Err(gap(&chain, &reached.logs, start));
+            }
+            // A damaged log is found now, while another copy can still be chosen and nothing has been touched.
+            let bad = reached.logs.iter().find_map(|log| match &log.place {
+                LogPlace::Online { .. } => None,
+                place => check_archived_log(place.path())
+                    .err()
+                    .map(|why| (place.path().to_owned(), why.to_string())),
+            });
+            let Some((path, why)) = bad else {
+                plan.logs = reached.logs;
+                break;
+            };
+            plan.rejected.push(Rejected {
+                what: format!("redo log {}", path.display()),
+                why,
+            });
+            damaged.insert(path);
+        }
         plan.stored_logs = plan
             .logs
             .iter()
@@ -327,52 +384,123 @@ impl Chooser<'_> {
                 LogPlace::Archived(_) | LogPlace::Online { .. } => None,
             })
             .collect();
+        Self::make_way(plan);
         Ok(())
     }
 
-    fn gap(
+    /// A stored log whose name in the archive directory is taken by another file goes beside it.
+    fn make_way(plan: &mut Plan) {
+        for item in &mut plan.stored_logs {
+            if item.target.exists() {
+                let name = item
+                    .target
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy();
+                item.target = item.target.with_file_name(format!("{name}.recover"));
+            }
+        }
+        let stored = plan.logs.iter_mut().filter_map(|log| match &mut log.place {
+            LogPlace::Stored(item) => Some(item),
+            LogPlace::Archived(_) | LogPlace::Online { .. } => None,
+        });
+        for (item, stored) in stored.zip(&plan.stored_logs) {
+            item.target.clone_from(&stored.target);
+        }
+    }
+
+    fn chain(
         &self,
-        chain: &RedoChain,
-        reached: &[&ChainLog],
-        start: u32,
-        missing: u32,
-    ) -> Impossible {
-        let place = if chain.continues_after(missing) {
-            "a gap: redo log"
-        } else {
-            "the end: no redo log"
-        };
-        let strays: Vec<String> = chain
-            .passed_over
-            .iter()
-            .map(|(path, why)| format!("{} ({why})", path.display()))
-            .collect();
-        let strays = if strays.is_empty() {
-            String::new()
-        } else {
-            format!("; passed over: {}", strays.join(", "))
-        };
-        let hint = match reached.last().and_then(|log| log.header.as_ref()) {
-            Some(header) => format!(
-                "bring back log {missing}, or recover with -t dbpit -n {} (up to SCN {})",
-                header.sequence, header.next_scn
-            ),
-            None => format!("bring back log {start}: without it this backup is of no use"),
-        };
-        impossible(
-            format!(
-                "redo is needed from sequence {start} on, and after {} logs there is {place} {missing}{strays}",
-                reached.len()
-            ),
-            hint,
+        incarnation: Incarnation,
+        members: &[PathBuf],
+        damaged: &BTreeSet<PathBuf>,
+    ) -> Result<RedoChain, Impossible> {
+        let summary = self
+            .environment
+            .saparch
+            .join(format!("arch{}.log", self.environment.sid));
+        RedoChain::find(
+            incarnation,
+            &self.situation.archive_directory,
+            &summary,
+            members,
+            damaged,
         )
+        .map_err(|error| {
+            impossible(
+                error.to_string(),
+                "restore the summary log of brarchive from its last copy",
+            )
+        })
+    }
+
+    /// The RESETLOGS between a backup and the target, if there is one. Redo of the old incarnation behind it was
+    /// given up; it must not come back unasked.
+    fn child_before_target(
+        &self,
+        incarnation: Incarnation,
+        chain: &RedoChain,
+    ) -> Option<ResetLogs> {
+        let current = self.situation.mounted.as_ref().ok();
+        let current = current
+            .filter(|mounted| !mounted.identity.backup_controlfile)
+            .map(|mounted| mounted.identity.resetlogs)
+            .filter(|resetlogs| resetlogs.scn > incarnation.resetlogs.scn);
+        let children = chain.children.iter().copied().chain(current);
+        let is_before = |child: &ResetLogs| match self.target {
+            Target::Complete | Target::Sequence(_) => true,
+            Target::Time(time) => child.time <= time,
+            Target::Change(scn) => child.scn < scn,
+        };
+        children.filter(is_before).min_by_key(|child| child.scn)
+    }
+
+    /// The highest saved log behind the mounted control file, when that is an old state that came from a backup.
+    fn redo_beyond_the_control_file(&self) -> Result<Option<u32>, Impossible> {
+        let Ok(mounted) = &self.situation.mounted else {
+            return Ok(None);
+        };
+        if mounted.identity.backup_controlfile {
+            return Ok(None);
+        }
+        let incarnation = Incarnation {
+            dbid: mounted.identity.dbid,
+            resetlogs: mounted.identity.resetlogs,
+        };
+        let chain = self.chain(incarnation, &mounted.members, self.damaged)?;
+        let is_old = !chain.went_on.is_empty() && !chain.all().any(ChainLog::is_open);
+        let last = chain.all().map(|log| log.sequence).max();
+        Ok(last.filter(|_| is_old))
+    }
+
+    /// Files that somebody took offline: recovery brings them back with the others.
+    fn offline_files(&self) -> Vec<u32> {
+        let mounted = self.situation.mounted.iter();
+        let files = mounted.flat_map(|mounted| &mounted.files);
+        files
+            .filter(|file| file.is_offline)
+            .map(|file| file.number)
+            .collect()
+    }
+
+    /// Why a copy cannot be used, as far as can be told without reading it.
+    fn unusable(&self, item: &RestoreItem) -> Option<String> {
+        if self.damaged.contains(&item.source) {
+            return Some(format!("{} is damaged", item.source.display()));
+        }
+        file::source_bytes(item)
+            .err()
+            .map(|error| error.to_string())
     }
 
     fn newest_with_control_file(&self) -> Result<&Backup, Impossible> {
         self.found
             .usable
             .iter()
-            .find(|backup| backup.control_file().is_some())
+            .find(|backup| {
+                let saved = backup.control_file();
+                saved.is_some_and(|saved| self.unusable(&item(saved, &saved.original)).is_none())
+            })
             .ok_or_else(|| {
                 impossible(
                     "all control files are lost and no usable backup holds one",
@@ -385,7 +513,12 @@ impl Chooser<'_> {
         self.found
             .usable
             .iter()
-            .find_map(|backup| backup.detail.copy_of(path).map(|saved| (backup, saved)))
+            .find_map(|backup| {
+                let saved = backup.detail.copy_of(path)?;
+                self.unusable(&item(saved, path))
+                    .is_none()
+                    .then_some((backup, saved))
+            })
             .ok_or_else(|| {
                 impossible(
                     format!("no usable backup holds data file {}", path.display()),
@@ -404,6 +537,39 @@ impl Chooser<'_> {
         };
         Ok(places.iter().map(|place| item(saved, place)).collect())
     }
+}
+
+fn gap(chain: &RedoChain, reached: &[ChainLog], start: u32) -> Impossible {
+    let missing = reached.last().map_or(start, |log| log.sequence + 1);
+    let place = if chain.continues_after(missing) {
+        "a gap: no redo log"
+    } else {
+        "the end: no redo log"
+    };
+    let strays: Vec<String> = chain
+        .passed_over
+        .iter()
+        .map(|(path, why)| format!("{} ({why})", path.display()))
+        .collect();
+    let strays = if strays.is_empty() {
+        String::new()
+    } else {
+        format!("; passed over: {}", strays.join(", "))
+    };
+    let hint = match reached.last() {
+        Some(log) => format!(
+            "bring back log {missing}, or recover with -t dbpit -n {} (up to SCN {}) and give up what came after",
+            log.sequence, log.header.next_scn
+        ),
+        None => format!("bring back log {start}: without it this backup is of no use"),
+    };
+    impossible(
+        format!(
+            "redo is needed from sequence {start} on, and after {} logs there is {place} {missing} that follows{strays}",
+            reached.len()
+        ),
+        hint,
+    )
 }
 
 fn name_of(backup: &Backup) -> String {

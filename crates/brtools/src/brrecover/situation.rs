@@ -21,6 +21,8 @@ pub struct KnownFile {
     pub lost: Option<String>,
     /// Whether redo must be applied to it.
     pub needs_recovery: bool,
+    /// Whether it was taken offline.
+    pub is_offline: bool,
 }
 
 /// What phase 1 found.
@@ -105,6 +107,7 @@ fn look_mounted(database: &mut Database) -> Result<Mounted, DatabaseError> {
                 path: file.path.clone(),
                 lost: lost.or_else(|| unreadable(&file.path)),
                 needs_recovery: found.is_some(),
+                is_offline: matches!(file.status.as_str(), "OFFLINE" | "RECOVER"),
             }
         })
         .collect();

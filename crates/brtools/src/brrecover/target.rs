@@ -7,7 +7,7 @@ use oracle::redo::LogReader;
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
-use crate::restore::redo_chain::{ChainLog, LogPlace};
+use crate::restore::redo_chain::ChainLog;
 
 /// The point to recover to. Time and SCN are exclusive, as Oracle takes them; a sequence is applied whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +54,8 @@ impl Target {
 
     /// Whether a log reaches the target, so that none after it is needed.
     pub fn lies_in(&self, log: &ChainLog) -> bool {
-        let Some(header) = &log.header else {
-            return false;
-        };
-        let open = header.next_scn == Scn::OPEN_ENDED;
+        let header = &log.header;
+        let open = log.is_open();
         match self {
             Target::Complete => open,
             Target::Time(time) => open || header.next_time.is_some_and(|next| next >= *time),
@@ -72,7 +70,7 @@ impl Target {
         match self {
             Target::Complete => None,
             Target::Time(time) => Some(*time),
-            Target::Sequence(_) => log.header.as_ref()?.next_time,
+            Target::Sequence(_) => log.header.next_time,
             Target::Change(scn) => time_of(log, *scn),
         }
     }
@@ -80,11 +78,7 @@ impl Target {
 
 /// When the first change at or above an SCN was written; the end of the log when all are below it.
 fn time_of(log: &ChainLog, scn: Scn) -> Option<OracleTime> {
-    let path = match &log.place {
-        LogPlace::Archived(path) | LogPlace::Online { path, .. } => path,
-        LogPlace::Stored(item) => &item.source,
-    };
-    let reader = LogReader::open(path).ok()?;
+    let reader = LogReader::open(log.place.path()).ok()?;
     let mut time = reader.header().first_time;
     let mut block = oracle::redo::FIRST_REDO_BLOCK;
     while let Ok(Some((write, next))) = reader.read_log_write(block) {

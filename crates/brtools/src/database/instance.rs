@@ -1,7 +1,7 @@
 //! The instance and the database as a whole: how far it is up, who it is, start and stop.
 //! What lives here: V$INSTANCE, V$DATABASE, STARTUP, SHUTDOWN, parameters. What does not: files and logs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oracle::file_header::ResetLogs;
 use oracle::scn::Scn;
@@ -19,6 +19,11 @@ const NOT_MOUNTED: u32 = 1507;
 /// ORA-01034: ORACLE not available; ORA-01012: not logged on; SP2-0640: not connected.
 const NOT_AVAILABLE: [u32; 2] = [1034, 1012];
 const NOT_CONNECTED: u32 = 640;
+
+/// ORA-01092, 03113, 03114, 03135: the session was cut off in the middle; ORA-01089, 01090: it goes down.
+const CUT_OFF: [u32; 6] = [1089, 1090, 1092, 3113, 3114, 3135];
+/// Between two looks at an instance that is just going up or down.
+const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 
 /// How far the instance is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +85,20 @@ impl Database {
         match answer {
             Err(error) if is_idle(&error) => Ok(InstanceStatus::Idle),
             other => other,
+        }
+    }
+
+    /// As [`Database::status`], waiting for an instance that is just dying: its processes end one after the other, and
+    /// who logs on meanwhile is cut off.
+    pub fn settled_status(&mut self, limit: Duration) -> Result<InstanceStatus, DatabaseError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.status() {
+                Err(error) if is_cut_off(&error) && Instant::now() < deadline => {
+                    std::thread::sleep(SETTLING_PAUSE);
+                }
+                other => return other,
+            }
         }
     }
 
@@ -184,6 +203,10 @@ impl Database {
             "after {statement} the instance is {found:?}, not {wanted:?}"
         )))
     }
+}
+
+fn is_cut_off(error: &DatabaseError) -> bool {
+    CUT_OFF.iter().any(|code| error.has_oracle_code(*code))
 }
 
 fn is_idle(error: &DatabaseError) -> bool {

@@ -61,7 +61,12 @@ pub fn find(sapbackup: &Path, sid: &str) -> std::io::Result<Backups> {
             why: "the line is damaged".to_string(),
         });
     }
-    for record in records.iter().rev() {
+    // A query, or a run that ended before it began anything, is no backup that could be missed.
+    let is_try = |record: &&Record| {
+        let nothing_done = [ReturnCode::FailedEarly, ReturnCode::CancelledEarly];
+        !record.function.starts_with('q') && !nothing_done.contains(&record.code)
+    };
+    for record in records.iter().rev().filter(is_try) {
         match open(sapbackup, record) {
             Ok(backup) => backups.usable.push(backup),
             Err(why) => backups.rejected.push(Rejected {

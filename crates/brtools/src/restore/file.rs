@@ -130,6 +130,37 @@ pub fn restore(item: &RestoreItem, interrupt: &Interrupt) -> Result<u64, Restore
     result
 }
 
+/// Reads the copy and compares it with what was saved. Nothing is written.
+pub fn check(item: &RestoreItem, interrupt: &Interrupt) -> Result<(), RestoreError> {
+    source_bytes(item)?;
+    let Some((wanted, _)) = item.check else {
+        return Ok(());
+    };
+    let reading = |source| RestoreError::Io {
+        doing: "reading",
+        path: item.source.clone(),
+        source,
+    };
+    let mut from = File::open(&item.source).map_err(reading)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        if let Some(signal) = interrupt.signal() {
+            return Err(RestoreError::Interrupted(signal));
+        }
+        match from.read(&mut buffer).map_err(reading)? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        };
+    }
+    match hasher.finalize() == wanted {
+        true => Ok(()),
+        false => Err(RestoreError::Content {
+            path: item.source.clone(),
+        }),
+    }
+}
+
 fn copy(
     item: &RestoreItem,
     temporary: &Path,

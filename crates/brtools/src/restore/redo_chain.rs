@@ -1,18 +1,22 @@
 //! The redo logs that can be had, wherever they are, and whether they reach without a gap.
 //! What lives here: looking into the archive directory, `arch<SID>.log` and the online logs. What does not: applying.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use oracle::file_header::ResetLogs;
-use oracle::redo::{LogHeader, LogReader};
+use oracle::redo::{FIRST_REDO_BLOCK, LogHeader, LogReader};
 use oracle::scn::Scn;
 
 use super::file::RestoreItem;
 use crate::summary::archive::{ArchiveSummary, ArchiveSummaryError};
 
-/// Where a log can be had.
+/// Compared at once, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Where a log can be had. In the order in which one is taken: what needs no copying first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogPlace {
     /// In the archive directory, as Oracle wrote it.
@@ -28,26 +32,66 @@ pub enum LogPlace {
     Stored(RestoreItem),
 }
 
+impl LogPlace {
+    /// The file that there is now.
+    pub fn path(&self) -> &Path {
+        match self {
+            LogPlace::Archived(path) | LogPlace::Online { path, .. } => path,
+            LogPlace::Stored(item) => &item.source,
+        }
+    }
+}
+
 /// A log of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainLog {
     /// Sequence.
     pub sequence: u32,
-    /// Its header, where the file itself could be read.
-    pub header: Option<LogHeader>,
-    /// First SCN, also known of stored copies.
-    pub first_scn: Scn,
+    /// Its header.
+    pub header: LogHeader,
     /// Where it is.
     pub place: LogPlace,
 }
 
-/// All logs of one incarnation that can be had, by sequence.
+impl ChainLog {
+    /// Whether redo was still being written to it.
+    pub fn is_open(&self) -> bool {
+        self.header.next_scn == Scn::OPEN_ENDED
+    }
+
+    /// Whether another one is the same log in another place.
+    fn is_same(&self, other: &ChainLog) -> bool {
+        let of = |log: &ChainLog| {
+            let header = &log.header;
+            let times = (header.first_time, header.next_time);
+            (log.sequence, header.first_scn, header.next_scn, times)
+        };
+        of(self) == of(other)
+    }
+}
+
+/// All logs of one incarnation that can be had.
+///
+/// A database that was restored and opened without RESETLOGS writes its sequences again: then there are several
+/// logs of one number. Which belong together is told by their SCNs: each begins where the one before ended.
 #[derive(Debug, Clone, Default)]
 pub struct RedoChain {
-    /// The logs.
-    pub logs: BTreeMap<u32, ChainLog>,
-    /// Files that look like logs and are not of this database, this incarnation, or not readable.
+    logs: BTreeMap<u32, Vec<ChainLog>>,
+    /// Files that look like logs and are not of this database, this incarnation, or not of use.
     pub passed_over: Vec<(PathBuf, String)>,
+    /// Incarnations that came out of this one by RESETLOGS, as the logs that were seen tell.
+    pub children: Vec<ResetLogs>,
+    /// Online logs that are an old state of a log that went on, as they come back with a restored backup.
+    pub went_on: Vec<PathBuf>,
+}
+
+/// The logs from a start on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// They follow each other without a gap.
+    pub logs: Vec<ChainLog>,
+    /// Whether the last of them reaches the target.
+    pub is_enough: bool,
 }
 
 /// Which database and incarnation is meant.
@@ -60,77 +104,66 @@ pub struct Incarnation {
 }
 
 impl RedoChain {
-    /// Looks for logs of an incarnation: archive directory first, then stored copies, then online members.
+    /// Looks for logs of an incarnation in the archive directory, among stored copies and online members. Files in
+    /// `damaged` are passed over.
     pub fn find(
         incarnation: Incarnation,
         archive_directory: &Path,
         summary: &Path,
         online_members: &[PathBuf],
+        damaged: &BTreeSet<PathBuf>,
     ) -> Result<RedoChain, ArchiveSummaryError> {
         let mut chain = RedoChain::default();
-        chain.look_into(incarnation, archive_directory);
-        for entry in ArchiveSummary::read(summary)?.entries {
-            let same = entry
-                .resetlogs_id
-                .is_none_or(|id| id == incarnation.resetlogs.time.raw());
-            let copies = entry.copies().filter_map(|copy| copy.stored.clone());
-            let Some((hash, bytes, source)) = copies.into_iter().find(|(.., path)| path.is_file())
-            else {
-                continue;
-            };
-            if !same || chain.logs.contains_key(&entry.sequence) {
-                continue;
-            }
-            let item = RestoreItem {
-                original: entry.path.clone(),
-                source,
-                target: entry.path.clone(),
-                check: Some((hash, bytes)),
-            };
-            let log = ChainLog {
-                sequence: entry.sequence,
-                header: LogReader::open(&item.source)
-                    .ok()
-                    .map(|reader| reader.header().clone()),
-                first_scn: Scn::new(entry.first_scn),
-                place: LogPlace::Stored(item),
-            };
-            chain.logs.insert(entry.sequence, log);
-        }
+        chain.look_into(incarnation, archive_directory, damaged);
         for member in online_members {
             chain.look_at_member(incarnation, member);
         }
+        for entry in ArchiveSummary::read(summary)?.entries.iter().rev() {
+            let copies = entry.copies().filter_map(|copy| copy.stored.clone());
+            for (hash, bytes, source) in copies.filter(|(.., path)| path.is_file()) {
+                let item = RestoreItem {
+                    original: entry.path.clone(),
+                    target: entry.path.clone(),
+                    check: Some((hash, bytes)),
+                    source,
+                };
+                chain.look_at_stored(incarnation, item, damaged);
+            }
+        }
+        chain.forget_what_went_on();
         Ok(chain)
     }
 
-    fn look_into(&mut self, incarnation: Incarnation, directory: &Path) {
+    fn look_into(
+        &mut self,
+        incarnation: Incarnation,
+        directory: &Path,
+        damaged: &BTreeSet<PathBuf>,
+    ) {
         let Ok(entries) = fs::read_dir(directory) else {
             return;
         };
-        for path in entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.is_file())
-        {
-            let reader = match LogReader::open(&path) {
-                Ok(reader) => reader,
-                Err(_) => continue,
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths.into_iter().filter(|path| path.is_file()) {
+            let Ok(reader) = LogReader::open(&path) else {
+                continue;
             };
             let header = reader.header().clone();
-            if let Err(why) = belongs(&header, incarnation) {
-                self.passed_over.push((path, why.to_string()));
-                continue;
-            }
             let expected =
                 (u64::from(reader.os_header().blocks) + 1) * u64::from(header.block_size);
-            if header.next_scn == Scn::OPEN_ENDED
-                || fs::metadata(&path).map_or(0, |m| m.len()) != expected
-            {
-                self.passed_over
-                    .push((path, "it is not complete".to_string()));
+            let is_complete = header.next_scn != Scn::OPEN_ENDED
+                && fs::metadata(&path).is_ok_and(|metadata| metadata.len() == expected);
+            if !self.belongs(&path, &header, incarnation) {
                 continue;
             }
-            self.insert(header, LogPlace::Archived(path));
+            if damaged.contains(&path) {
+                self.pass_over(&path, "it is damaged");
+            } else if is_complete {
+                self.insert(header, LogPlace::Archived(path));
+            } else {
+                self.pass_over(&path, "it is not complete");
+            }
         }
     }
 
@@ -139,62 +172,191 @@ impl RedoChain {
             return;
         };
         let header = reader.header().clone();
-        let known = self.logs.get(&header.sequence.get());
-        let better = matches!(
-            known,
-            None | Some(ChainLog {
-                place: LogPlace::Stored(_),
-                ..
-            })
-        );
-        if belongs(&header, incarnation).is_ok() && header.sequence.get() > 0 && better {
-            let current = header.next_scn == Scn::OPEN_ENDED;
-            self.insert(
-                header,
-                LogPlace::Online {
-                    path: member.to_owned(),
-                    current,
-                },
-            );
+        if header.sequence.get() > 0 && self.belongs(member, &header, incarnation) {
+            let place = LogPlace::Online {
+                path: member.to_owned(),
+                current: header.next_scn == Scn::OPEN_ENDED,
+            };
+            self.insert(header, place);
         }
     }
 
+    fn look_at_stored(
+        &mut self,
+        incarnation: Incarnation,
+        item: RestoreItem,
+        damaged: &BTreeSet<PathBuf>,
+    ) {
+        match LogReader::open(&item.source) {
+            _ if damaged.contains(&item.source) => self.pass_over(&item.source, "it is damaged"),
+            Err(error) => self.pass_over(&item.source, &error.to_string()),
+            Ok(reader) => {
+                let header = reader.header().clone();
+                if self.belongs(&item.source, &header, incarnation) {
+                    self.insert(header, LogPlace::Stored(item));
+                }
+            }
+        }
+    }
+
+    fn pass_over(&mut self, path: &Path, why: &str) {
+        self.passed_over.push((path.to_owned(), why.to_owned()));
+    }
+
+    fn belongs(&mut self, path: &Path, header: &LogHeader, incarnation: Incarnation) -> bool {
+        if header.dbid != incarnation.dbid {
+            self.pass_over(path, "it is of another database");
+            return false;
+        }
+        if header.resetlogs == incarnation.resetlogs {
+            return true;
+        }
+        if header.previous_resetlogs == incarnation.resetlogs
+            && !self.children.contains(&header.resetlogs)
+        {
+            self.children.push(header.resetlogs);
+        }
+        self.pass_over(path, "it is of another incarnation");
+        false
+    }
+
     fn insert(&mut self, header: LogHeader, place: LogPlace) {
-        let sequence = header.sequence.get();
-        self.logs.insert(
-            sequence,
-            ChainLog {
-                sequence,
-                first_scn: header.first_scn,
-                header: Some(header),
-                place,
-            },
-        );
+        let log = ChainLog {
+            sequence: header.sequence.get(),
+            header,
+            place,
+        };
+        let known = self.logs.entry(log.sequence).or_default();
+        if !known.iter().any(|other| other.is_same(&log)) {
+            known.push(log);
+        }
     }
 
-    /// The logs from `first` on without a gap, and the sequence that is missing after them.
-    pub fn reach(&self, first: u32) -> (Vec<&ChainLog>, u32) {
-        let logs: Vec<&ChainLog> = (first..)
-            .map_while(|sequence| self.logs.get(&sequence))
-            .collect();
-        let missing = first + logs.len() as u32;
-        (logs, missing)
+    /// An online log with an open end that also exists closed, with the same beginning and more behind it, is an old
+    /// state of that log: it came back with a restored backup and is the end of nothing.
+    fn forget_what_went_on(&mut self) {
+        let mut stale = Vec::new();
+        for logs in self.logs.values_mut() {
+            let closed: Vec<PathBuf> = logs
+                .iter()
+                .filter(|log| !log.is_open())
+                .map(|log| log.place.path().to_owned())
+                .collect();
+            logs.retain(|log| {
+                let goes_on = log.is_open()
+                    && closed
+                        .iter()
+                        .any(|closed| is_beginning(log.place.path(), closed));
+                if goes_on {
+                    stale.push(log.place.path().to_owned());
+                }
+                !goes_on
+            });
+        }
+        for path in stale {
+            self.pass_over(&path, "it is an old state of a log that went on");
+            self.went_on.push(path);
+        }
     }
 
-    /// Whether there are logs behind a gap that begins at `missing`.
+    /// The logs from a checkpoint on that reach farthest: to the target, or else to the newest end.
+    pub fn reach(&self, first: u32, from: Scn, is_target: impl Fn(&ChainLog) -> bool) -> Reached {
+        // From the highest sequence down: what is the best that can come of each log?
+        let mut best: BTreeMap<(u32, usize), (Rank, Option<usize>)> = BTreeMap::new();
+        for (sequence, logs) in self.logs.range(first..).rev() {
+            for (index, log) in logs.iter().enumerate() {
+                let is_enough = is_target(log);
+                let next = self
+                    .successors(log)
+                    .filter(|_| !is_enough)
+                    .max_by_key(|next| best.get(&(sequence + 1, *next)).map(|(rank, _)| *rank));
+                let rank = match next.and_then(|next| best.get(&(sequence + 1, next))) {
+                    Some((rank, _)) => *rank,
+                    None => rank_of(log, is_enough),
+                };
+                best.insert((*sequence, index), (rank, next));
+            }
+        }
+        let holds = |log: &ChainLog| {
+            log.header.first_scn <= from && (log.is_open() || from <= log.header.next_scn)
+        };
+        let starts = self.logs.get(&first).into_iter().flatten().enumerate();
+        let mut place = starts
+            .filter(|(_, log)| holds(log))
+            .map(|(index, _)| (first, index))
+            .max_by_key(|place| best.get(place).map(|(rank, _)| *rank));
+        let is_enough = place
+            .and_then(|place| best.get(&place))
+            .is_some_and(|(rank, _)| rank.0);
+        let mut logs = Vec::new();
+        while let Some((sequence, index)) = place {
+            logs.extend(
+                self.logs
+                    .get(&sequence)
+                    .and_then(|all| all.get(index))
+                    .cloned(),
+            );
+            let next = best.get(&(sequence, index)).and_then(|(_, next)| *next);
+            place = next.map(|next| (sequence + 1, next));
+        }
+        Reached { logs, is_enough }
+    }
+
+    /// Logs that begin where this one ended.
+    fn successors(&self, log: &ChainLog) -> impl Iterator<Item = usize> {
+        let end = log.header.next_scn;
+        let next = self.logs.get(&(log.sequence + 1)).into_iter().flatten();
+        next.enumerate()
+            .filter(move |(_, next)| next.header.first_scn == end)
+            .map(|(index, _)| index)
+    }
+
+    /// Whether there are logs of this number or above.
     pub fn continues_after(&self, missing: u32) -> bool {
         self.logs.range(missing..).next().is_some()
     }
+
+    /// All logs, by sequence.
+    pub fn all(&self) -> impl Iterator<Item = &ChainLog> {
+        self.logs.values().flatten()
+    }
 }
 
-fn belongs(header: &LogHeader, incarnation: Incarnation) -> Result<(), &'static str> {
-    if header.dbid != incarnation.dbid {
-        return Err("it is of another database");
-    }
-    if header.resetlogs != incarnation.resetlogs {
-        return Err("it is of another incarnation");
-    }
-    Ok(())
+/// Reaches the target; time of the end, where an open end is the newest; sequence of the end.
+type Rank = (bool, u32, u32);
+
+fn rank_of(log: &ChainLog, is_enough: bool) -> Rank {
+    let end = log.header.next_time.map_or(u32::MAX, |time| time.raw());
+    (is_enough, end, log.sequence)
+}
+
+/// Whether the redo of an open log is the beginning of a closed one. What cannot be read is not.
+fn is_beginning(open: &Path, closed: &Path) -> bool {
+    let end = || -> Option<u64> {
+        let reader = LogReader::open(open).ok()?;
+        let mut block = FIRST_REDO_BLOCK;
+        while let Ok(Some((_, next))) = reader.read_log_write(block) {
+            block = next;
+        }
+        Some(u64::from(block) * u64::from(reader.header().block_size))
+    };
+    let compare = |end: u64| -> std::io::Result<bool> {
+        let (open, closed) = (File::open(open)?, File::open(closed)?);
+        let mut buffers = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+        // Block 0 and the header differ: the closed one has its end in them.
+        let mut offset = u64::from(FIRST_REDO_BLOCK) * 512;
+        while offset < end {
+            let count = (end - offset).min(BUFFER_BYTES as u64) as usize;
+            open.read_exact_at(&mut buffers.0[..count], offset)?;
+            closed.read_exact_at(&mut buffers.1[..count], offset)?;
+            if buffers.0[..count] != buffers.1[..count] {
+                return Ok(false);
+            }
+            offset += count as u64;
+        }
+        Ok(true)
+    };
+    end().is_some_and(|end| compare(end).unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -266,21 +428,72 @@ mod tests {
             directory.path(),
             &path("archSND.log"),
             std::slice::from_ref(&member),
+            &BTreeSet::new(),
         )
         .unwrap();
         assert_eq!(chain.logs.keys().copied().collect::<Vec<_>>(), [1, 2, 4, 5]);
-        let (reached, missing) = chain.reach(1);
+        let reached = chain.reach(1, Scn::new(150), ChainLog::is_open);
+        assert_eq!((reached.logs.len(), reached.is_enough), (2, false));
+        assert!(chain.continues_after(3));
+        let reached = chain.reach(4, Scn::new(400), ChainLog::is_open);
+        assert!(reached.is_enough);
         assert_eq!(
-            (reached.len(), missing, chain.continues_after(missing)),
-            (2, 3, true)
-        );
-        assert_eq!(
-            chain.logs[&5].place,
+            reached.logs[1].place,
             LogPlace::Online {
                 path: member,
                 current: true
             }
         );
         assert_eq!(chain.passed_over.len(), 1);
+    }
+
+    #[test]
+    fn two_lives_of_one_sequence_are_told_apart_by_their_scns() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let write = |name: &str, sequence: u32, scns: (u64, u64), time: u32| {
+            let mut bytes = log(sequence, 7, false);
+            let mut header = LogHeader::read(&bytes[512..]).unwrap();
+            header.first_scn = Scn::new(scns.0);
+            header.next_scn = Scn::new(scns.1);
+            header.next_time = Some(OracleTime::from_raw(time));
+            header.write(&mut bytes[512..]);
+            fs::write(path(name), bytes).unwrap();
+        };
+        write("z1", 1, (100, 200), 10);
+        // The first life went to 3; the second is newer and only went to 2.
+        write("a2", 2, (200, 300), 20);
+        write("a3", 3, (300, 400), 30);
+        write("b2", 2, (200, 350), 50);
+        let incarnation = Incarnation {
+            dbid: 7,
+            resetlogs: ResetLogs::default(),
+        };
+        let none = BTreeSet::new();
+        let find = |damaged: &BTreeSet<PathBuf>| {
+            RedoChain::find(incarnation, directory.path(), &path("arch"), &[], damaged).unwrap()
+        };
+        let names = |reached: &Reached| -> Vec<String> {
+            let name = |log: &ChainLog| {
+                log.place
+                    .path()
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            };
+            reached.logs.iter().map(name).collect()
+        };
+        let newest = find(&none).reach(1, Scn::new(100), |_| false);
+        assert_eq!(names(&newest), ["z1", "b2"], "the newest end wins");
+        let to_three = find(&none).reach(1, Scn::new(100), |log| log.sequence == 3);
+        assert_eq!(
+            names(&to_three),
+            ["z1", "a2", "a3"],
+            "what reaches the target wins"
+        );
+        let damaged = BTreeSet::from([path("b2")]);
+        let other = find(&damaged).reach(1, Scn::new(100), |_| false);
+        assert_eq!(names(&other), ["z1", "a2", "a3"]);
     }
 }

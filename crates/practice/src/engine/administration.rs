@@ -73,8 +73,8 @@ impl Instance {
 
     /// ALTER DATABASE DATAFILE … ONLINE | OFFLINE [DROP].
     ///
-    /// Mounted: changes what OPEN will look at. Open: OFFLINE takes a checkpoint of nothing, so the file will need
-    /// recovery (as in Oracle); ONLINE needs a file that is recovered. Errors: ORA-01516, ORA-01145 (OFFLINE in
+    /// OFFLINE is immediate: it takes no checkpoint, so the file needs recovery from here on, which its count in the
+    /// control file says. Mounted: changes what OPEN will look at. Open: ONLINE needs a file that is recovered. Errors: ORA-01516, ORA-01145 (OFFLINE in
     /// NOARCHIVELOG without DROP), ORA-01541 (SYSTEM), ORA-01113 (ONLINE before recovery).
     pub fn datafile_online(
         &self,
@@ -115,6 +115,9 @@ impl Instance {
             .iter_mut()
             .filter(|file| file.number == record.number)
         {
+            if file.online && !online {
+                file.checkpoint_count += 2; // One more may be a checkpoint under way, two more is a stale file.
+            }
             file.online = online;
             if online
                 && datafile::open(file)
@@ -132,12 +135,17 @@ impl Instance {
         Ok(())
     }
 
-    /// Lets go of an open file whose changes are all written.
+    /// Lets go of an open file. Changes that it does not have yet are dropped: recovery takes them from the redo.
     fn release_file(&self, number: u32) -> OraResult<()> {
-        let ticket = self.lock().open()?.redo.appended;
-        self.flush(ticket, |file| file == number)?;
         let mut core = self.lock();
-        core.open()?.files.retain(|file| file.number != number);
+        while core.open()?.cache.is_in_flight(number) {
+            core = self.wait_progress(core);
+        }
+        let open = core.open()?;
+        open.cache.forget_file(number);
+        open.files.retain(|file| file.number != number);
+        drop(core);
+        self.progress.notify_all();
         Ok(())
     }
 

@@ -113,6 +113,24 @@ impl Cache {
         }
     }
 
+    /// Whether a block of a file is being written.
+    pub fn is_in_flight(&self, file: u32) -> bool {
+        self.frames
+            .iter()
+            .any(|frame| frame.in_flight && frame.place.is_some_and(|(number, _)| number == file))
+    }
+
+    /// Forgets all blocks of a file, changed ones as well: their changes are in the redo. None may be in flight.
+    pub fn forget_file(&mut self, file: u32) {
+        for frame in &mut self.frames {
+            if frame.place.is_some_and(|(number, _)| number == file) {
+                self.dirty -= usize::from(frame.first_change.take().is_some());
+                frame.place = None;
+            }
+        }
+        self.map.retain(|(number, _), _| *number != file);
+    }
+
     /// A frame.
     pub fn frame(&self, index: usize) -> &Frame {
         &self.frames[index]

@@ -126,14 +126,12 @@ impl Instance {
         }
         let control = {
             let mut core = self.lock();
-            if core.status == InstanceStatus::Open {
-                let stack = OraError::new(283, "recovery session canceled due to errors");
-                return Err(stack.and(
-                    1124,
-                    "cannot recover data file 1 - file is in use or recovery",
-                ));
+            let status = core.status;
+            let record = core.control()?.record.clone();
+            if status == InstanceStatus::Open {
+                return Err(refuse_open(&record, &request.scope));
             }
-            core.control()?.record.clone()
+            record
         };
         let mut session = begin(self, request, control)?;
         self.alert("Media Recovery Start");
@@ -286,6 +284,7 @@ impl Instance {
         let mut core = self.lock();
         let control = core.control()?;
         control.record.datafiles.append(&mut session.replay.added);
+        let database = control.record.checkpoint;
         for replay in &mut session.replay.files {
             let header = &mut replay.file.header;
             let Some(record) = control
@@ -312,7 +311,9 @@ impl Instance {
             }
             header.status &= !(status::HOT_BACKUP | status::MEDIA_FUZZY | status::ONLINE_FUZZY);
             header.checkpoint_count = record.checkpoint_count;
-            header.checkpoint = header_checkpoint(record.checkpoint);
+            // A file that was offline has stayed behind; it now has all redo, as the others have.
+            record.checkpoint = database;
+            header.checkpoint = header_checkpoint(database);
             record.in_backup = false;
         }
         session.replay.write_headers()?;
@@ -443,6 +444,28 @@ fn checkpoint_at(scn: Scn, time: OracleTime, sequence: u32) -> Checkpoint {
         time,
         thread: 1,
         rba,
+    }
+}
+
+/// Files of an open database are in use; those that are offline are not, but this engine recovers none beside them.
+fn refuse_open(control: &Control, scope: &RecoverScope) -> OraError {
+    let stack = OraError::new(283, "recovery session canceled due to errors");
+    let selected = match select(control, scope) {
+        Ok(selected) => selected,
+        Err(error) => return error,
+    };
+    match selected.iter().find(|file| file.online) {
+        Some(file) => stack.and(
+            1124,
+            format!(
+                "cannot recover data file {} - file is in use or recovery",
+                file.number
+            ),
+        ),
+        None => stack.and(
+            1126,
+            "database must be mounted in this instance and not open in any instance",
+        ),
     }
 }
 
