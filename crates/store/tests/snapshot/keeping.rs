@@ -112,6 +112,8 @@ fn data_and_destruction_are_on_the_device_when_they_return() {
         let disk = Disk::new(file_system);
         let driver = driver(kind);
         driver.create_data(&disk.data()).unwrap();
+        let disk = disk.after_a_power_cut();
+        assert!(disk.data().is_dir(), "{kind} on {file_system:?}");
         let snapshot = disk.snapshot("UID_1");
         driver.take(&disk.data(), &snapshot, &never).unwrap();
         driver.destroy(&snapshot).unwrap();

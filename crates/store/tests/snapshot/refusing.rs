@@ -101,20 +101,23 @@ fn what_is_cancelled_leaves_nothing() {
 
 #[test]
 fn a_file_that_changes_while_it_is_copied_is_an_error() {
-    for (file_system, kind) in [
-        (FileSystem::Ext4, DriverKind::Copy),
-        (FileSystem::Xfs, DriverKind::Reflink),
+    // It is asked whether to cancel when it comes to the file, and then before each piece of it.
+    for (file_system, kind, moment) in [
+        (FileSystem::Ext4, DriverKind::Copy, 0),
+        (FileSystem::Ext4, DriverKind::Copy, 2),
+        (FileSystem::Xfs, DriverKind::Reflink, 0),
     ] {
         let disk = Disk::new(file_system);
         let (driver, data) = (driver(kind), disk.data());
         driver.create_data(&data).unwrap();
         fs::write(data.join("datafile.dbf"), noise(4 << 20, 1)).unwrap();
-        let mut file = File::options()
-            .append(true)
-            .open(data.join("datafile.dbf"))
-            .unwrap();
+        let asked = Cell::new(0);
         let write = || {
-            file.try_clone().unwrap().write_all(b"more").unwrap();
+            if asked.replace(asked.get() + 1) == moment {
+                let path = data.join("datafile.dbf");
+                let mut file = File::options().append(true).open(path).unwrap();
+                file.write_all(b"more").unwrap();
+            }
             false
         };
         let error = driver
@@ -125,7 +128,6 @@ fn a_file_that_changes_while_it_is_copied_is_an_error() {
             "{error:?}"
         );
         assert!(names(&disk.snapshots()).is_empty());
-        file.flush().unwrap();
     }
 }
 
@@ -148,11 +150,13 @@ fn names_and_places_that_would_harm_are_refused() {
                     .unwrap_err(),
             );
         }
-        refused(
-            driver
-                .take(&data, &data.join("inside/UID_1"), &never)
-                .unwrap_err(),
+        let inside = data.join("inside/UID_1");
+        let error = driver.take(&data, &inside, &never).unwrap_err();
+        assert!(
+            error.to_string().contains("lies inside the data"),
+            "{error}"
         );
+        refused(error);
         let link = disk.root().join("link");
         refused(driver.take(&link, &disk.snapshot("a"), &never).unwrap_err());
         refused(driver.prepare(&link).unwrap_err());
