@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::{SnapshotError, cannot};
@@ -84,9 +84,17 @@ fn try_subvolumes(directory: &Path) -> Result<(), SnapshotError> {
     let path = |name| place.parent_path.join(name);
     let made = btrfs::create_subvolume(&path(&data), &place.parent)
         .and_then(|()| btrfs::snapshot(&path(&data), &path(&frozen), &place.parent));
-    let removed =
-        [&frozen, &data].map(|name| removal::remove(&place.parent, &place.parent_path, name));
-    removed.into_iter().fold(made, Result::and)
+    let tried = [&frozen, &data]
+        .map(|name| removal::remove(&place.parent, &place.parent_path, name))
+        .into_iter()
+        .fold(made, Result::and);
+    if tried.is_err() {
+        // Who may not delete subvolumes may still remove empty directories. What stays all the same, `clean` removes.
+        for name in [&frozen, &data] {
+            let _ = rustix::fs::unlinkat(&place.parent, name, AtFlags::REMOVEDIR);
+        }
+    }
+    tried
 }
 
 /// Clones a file without a name, so that nothing can be left of it.

@@ -1,12 +1,12 @@
 //! `kill -9` at every named place of `take` and `destroy`: what is left is whole or can be cleaned away.
-//! What lives here: the crashes, and the store that dies. What does not: power cuts.
+//! What lives here: the crashes, and the store that dies or lacks privileges. What does not: power cuts.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use store::snapshot::{DriverKind, SnapshotDriver, SnapshotError, driver};
+use store::snapshot::{DriverKind, SnapshotDriver, SnapshotError, driver, probe};
 
 use crate::disk::{Disk, FileSystem};
 use crate::pictures::{names, picture, plant};
@@ -39,6 +39,7 @@ fn the_store_that_dies() {
     match variable("SNAPSHOT_DEED").as_str() {
         "take" => drop(driver.take(&data, &snapshot, &never).unwrap()),
         "destroy" => driver.destroy(&snapshot).unwrap(),
+        "probe" => println!("{:?}", probe(&data).unwrap()),
         "destroy data" => driver.destroy_data(&data).unwrap(),
         other => panic!("no such deed: {other}"),
     }
@@ -216,6 +217,30 @@ fn cleaning_does_not_touch_a_snapshot_that_is_being_taken() {
     assert!(status.success(), "{status}");
     assert!(driver.clean(&disk.snapshots()).unwrap().is_empty());
     assert_eq!(picture(&snapshot), picture(&disk.data()));
+}
+
+#[test]
+fn a_store_that_may_not_delete_subvolumes_clones_files_and_says_why() {
+    let disk = Disk::new(FileSystem::Btrfs);
+    // Still user 0, so that it reads its own program, and without any privilege.
+    let output = Command::new("setpriv")
+        .args(["--bounding-set", "-all", "--inh-caps", "-all"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture"])
+        .arg("crashes::the_store_that_dies")
+        .env("SNAPSHOT_DRIVER", "btrfs")
+        .env("SNAPSHOT_DEED", "probe")
+        .env("SNAPSHOT_DATA", disk.root())
+        .env("SNAPSHOT_PATH", disk.root())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("(Reflink, "), "{said}");
+    assert!(
+        said.contains("no subvolumes, because btrfs subvolume delete"),
+        "{said}"
+    );
+    assert!(names(&disk.root()).is_empty(), "{:?}", names(&disk.root()));
 }
 
 #[test]

@@ -8,8 +8,9 @@ use rustix::io::Errno;
 
 use super::super::error::{Fault, doing};
 
-/// Read and written at once.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Read and written at once: little enough to stay in the processor's cache between the two. With a
+/// MiB `bench/snapshots` took more than twice as long on XFS.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// How content comes over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
