@@ -71,10 +71,10 @@ Exit status:
     2  the command line is wrong; nothing was begun
     3  a check failed; nothing was begun
     4  another run holds this mount; nothing was begun
-    5  the store cannot be reached, or its answer is none; RMAN was not started
+    5  the store cannot be reached, its answer is none, or its export is another; RMAN was not started
     6  the store refused; RMAN was not started
     7  too many snapshots are pending on the mount; RMAN was not started
-    8  RMAN failed, or its log does not show a whole backup; nothing was sealed
+    8  RMAN failed or could not be started, or its log does not show a whole backup; nothing was sealed
     9  the backup lies on the mount, but it is not known to be sealed: the message says what to do
   129, 130, 143  ended by HUP, INT or TERM; RMAN was stopped
 END
@@ -522,7 +522,10 @@ flatten_json() {
             n = (index(hex, substr(code, 3, 1)) - 1) * 16 + index(hex, substr(code, 4, 1)) - 1
             return n >= 32 && n <= 126 ? sprintf("%c", n) : "?"
         }
-        function scalar(path, kind, value) { found = found path "\t" kind "\t" value "\n" }
+        function scalar(path, kind, value) {
+            if (++count > 1000) give_up()
+            found = found path "\t" kind "\t" value "\n"
+        }
         function literal(path,   rest) {
             rest = substr(text, at, 64)
             if (match(rest, /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/)) scalar(path, "number", substr(rest, 1, RLENGTH))
@@ -532,12 +535,12 @@ flatten_json() {
             at += RLENGTH
             if (substr(text, at, 1) !~ /^[] \t\r\n,}]?$/) give_up()
         }
-        function members(path, depth, last,   key, count) {
+        function members(path, depth, last,   key, place) {
             at++
             while (!bad) {
                 space()
                 if (substr(text, at, 1) == last) { at++; return }
-                key = count++
+                key = place++
                 if (last == "}") {
                     if (substr(text, at, 1) != "\"") { give_up(); return }
                     key = string()
@@ -629,7 +632,7 @@ begin_backup() {
     case $device in
     /*) ;;
     *:/*) [ "${device#*:/}" = "${mount_path#/}" ] || [ "${device##*:}" = "$mount_path" ] ||
-        fail 316 "$local_mount is $(printable "$device"), and the store exports $mount as $mount_path" 'mount the right export, or give the right --local-mount' ;;
+        fail 504 "$local_mount is $(printable "$device"), and the store exports $mount as $mount_path" 'mount the right export, or give the right --local-mount' ;;
     esac
     timeo=$(field number /result/mount_params/timeo) retrans=$(field number /result/mount_params/retrans)
     say "RDB004I the store has opened the backup; export $mount_path, NFS options timeo=${timeo:-?},retrans=${retrans:-?}"
@@ -668,7 +671,7 @@ rman_commands() {
 
 run_rman() {
     step=RMAN
-    rman_commands >"$stem.rman" || fail 315 "RMAN's commands cannot be written in $log_directory" 'is the disk full?'
+    rman_commands >"$stem.rman" || fail 808 "RMAN's commands cannot be written in $log_directory" 'is the disk full?'
     say "RDB005I RMAN begins: $([ "$mode" = full ] && echo 'full backup sets' || echo 'image copies, brought up to date'), channels $channels, tag $tag"
     lines_before=$(wc -l <"$log")
     ORACLE_SID=$sid ORACLE_HOME=$home PATH=$home/bin:$PATH
@@ -798,7 +801,8 @@ seal() {
             "look on the store for a snapshot of $mount from now; if there is none, $(seal_hint)"
     fi
     [ "$error_code" = 0 ] ||
-        fail 903 "$(refusal PUT); the backup is on the mount, but not sealed" "$(hint_of "$error_code"); $(seal_hint)"
+        fail 903 "$(refusal PUT); the backup is on the mount, but not sealed" "$(hint_of "$error_code")$(
+            [ "$error_code" = 4295622659 ] || printf '; %s' "$(seal_hint)")"
     snapshot=$(field string /result/snap_name)
     [ -n "$snapshot" ] || fail 905 'the answer to PUT names no snapshot; the backup is on the mount, and whether it is sealed is not known' \
         "look on the store for a snapshot of $mount from now"

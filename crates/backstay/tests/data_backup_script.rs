@@ -3,11 +3,12 @@
 
 mod data_backup_world;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use data_backup_world::store_stand_in::{GET, POST, Store, UPLOAD, WHOLE_RUN};
-use data_backup_world::{Host, Said, script, wait_until};
+use data_backup_world::store_stand_in::{Answer, GET, POST, PUT, Store, UPLOAD, WHOLE_RUN};
+use data_backup_world::{Host, Running, Said, script, wait_until};
 use rustix::process::{Signal, test_kill_process};
 
 #[test]
@@ -281,6 +282,87 @@ fn a_signal_stops_rman(signal: Signal, number: i32) {
 }
 
 #[test]
+fn a_signal_while_the_store_seals_says_that_nobody_knows() {
+    let (host, store) = (Host::new(), Store::that_answers(PUT, &[Answer::Silence]));
+    let running = Running::of(host.command(store.address(), &[]));
+    wait_until("the PUT", || store.calls().len() == WHOLE_RUN.len());
+    running.signal(Signal::TERM);
+    let said = running.end();
+    said.must_end_with(143).must_complain(
+        "RDB101E ended by signal TERM during the PUT; whether the backup is sealed is not known",
+    );
+    assert_eq!(host.names_in("log").len(), 1, "the log and nothing else");
+}
+
+#[test]
+fn another_shell_does_the_same() {
+    // What /bin/sh is on the hosts that Oracle certifies.
+    let host = Host::new().with_shell(&["bash", "--posix"]);
+    let store = Store::start();
+    host.run(store.address(), &[]).must_end_with(0);
+    host.run_with_rman(store.address(), "fail-with-status-0")
+        .must_fail_with(802, "ORA-19809");
+    let running = host.start_with_endless_rman(store.address());
+    running.signal(Signal::TERM);
+    running.end().must_end_with(143);
+    assert!(test_kill_process(host.rman()).is_err(), "rman lives");
+    let huge = Answer::Http(200, "y".repeat(70_000));
+    let store = Store::that_answers(POST, &[huge]);
+    host.run(store.address(), &[])
+        .must_fail_with(502, "is longer than 64 KiB");
+}
+
+#[test]
+fn an_rman_that_does_not_listen_is_killed() {
+    let (host, store) = (Host::new(), Store::start());
+    let mut command = host.command(store.address(), &[]);
+    command.env("STAND_IN_RMAN", "stubborn");
+    let running = Running::of(command);
+    let written = host.path("mount/still_writing");
+    wait_until("rman to write", || written.exists());
+    running.signal(Signal::TERM);
+    running.end().must_end_with(143);
+    assert!(test_kill_process(host.rman()).is_err(), "rman lives");
+}
+
+/// Each number that the script can say, in the order of its text.
+fn numbers_in_the_script() -> BTreeSet<String> {
+    let text = fs::read_to_string(script()).unwrap();
+    let words = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(['"', '\'']));
+    let calls = [
+        "fail",
+        "complain",
+        "warn",
+        "wrong_usage",
+        "refused_before_rman",
+    ];
+    let pairs = words.clone().zip(words.skip(1));
+    let mut numbers: BTreeSet<String> = pairs
+        .filter(|(call, number)| calls.contains(call) && number.parse::<u32>().is_ok())
+        .map(|(_, number)| format!("RDB{number}"))
+        .collect();
+    let notes = text.split("RDB").skip(1).filter_map(|rest| rest.get(..3));
+    let spelled = notes.filter(|number| number.parse::<u32>().is_ok());
+    numbers.extend(spelled.map(|number| format!("RDB{number}")));
+    numbers
+}
+
+#[test]
+fn the_document_explains_each_message() {
+    let path = script().with_file_name("../docs/RMAN-SCRIPT.md");
+    let document = fs::read_to_string(path).unwrap();
+    let numbers = numbers_in_the_script();
+    assert!(numbers.len() > 40, "{numbers:?}");
+    let missing: Vec<_> = numbers
+        .iter()
+        .filter(|number| !document.contains(number.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "not explained: {missing:?}");
+}
+
+#[test]
 fn two_runs_for_one_mount_do_not_overlap_even_when_the_first_was_killed_and_its_rman_lives() {
     let (host, store) = (Host::new(), Store::start());
     let running = host.start_with_endless_rman(store.address());
@@ -384,10 +466,7 @@ fn the_mount_is_found_by_the_address_of_the_store_and_the_path_of_the_export() {
         )],
     );
     store.answer(UPLOAD, &[answer_for("found-1", "")]);
-    store.answer(
-        "PUT backup",
-        &[answer_for("found-1", r#", "snap_name": "1_1""#)],
-    );
+    store.answer(PUT, &[answer_for("found-1", r#", "snap_name": "1_1""#)]);
     let _other = Host::with_mount("size=1m", "192.0.2.9:/Phoenix/found-1/oracle_data");
     let host = Host::with_mount("size=8m", "127.0.0.1:/Phoenix/found-1/oracle_data");
     let run = |mount: &str| {
@@ -409,9 +488,9 @@ fn the_mount_is_found_by_the_address_of_the_store_and_the_path_of_the_export() {
     run("Found-1").must_fail_with(308, "/local/Found-1 cannot be entered");
 }
 
-fn answer_for(mount: &str, rest: &str) -> data_backup_world::store_stand_in::Answer {
+fn answer_for(mount: &str, rest: &str) -> Answer {
     let result = format!("{{\"mount_name\": \"{mount}\"{rest}}}");
-    data_backup_world::store_stand_in::Answer::result(&result)
+    Answer::result(&result)
 }
 
 #[test]
@@ -419,7 +498,7 @@ fn another_export_than_the_stores_is_refused_before_rman_writes_to_it() {
     let host = Host::with_mount("size=8m", "192.0.2.9:/Phoenix/another/oracle_data");
     let store = Store::start();
     host.run(store.address(), &[]).must_fail_with(
-        316,
+        504,
         "is 192.0.2.9:/Phoenix/another/oracle_data, and the store exports testmount as",
     );
     assert!(!host.rman_was_called());

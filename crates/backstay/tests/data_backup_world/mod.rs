@@ -37,6 +37,8 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub struct Host {
     directory: tempfile::TempDir,
     mounted: bool,
+    /// What runs the script.
+    shell: &'static [&'static str],
 }
 
 impl Host {
@@ -60,6 +62,7 @@ impl Host {
         let host = Host {
             directory,
             mounted: false,
+            shell: &["dash"],
         };
         for below in ["log", "mount", "home/bin"] {
             fs::create_dir_all(host.path(below)).unwrap();
@@ -68,6 +71,12 @@ impl Host {
         fs::write(&rman, RMAN).unwrap();
         fs::set_permissions(&rman, fs::Permissions::from_mode(0o755)).unwrap();
         host
+    }
+
+    /// Another shell, as other distributions have under the name of sh.
+    pub fn with_shell(mut self, shell: &'static [&'static str]) -> Host {
+        self.shell = shell;
+        self
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -92,8 +101,10 @@ impl Host {
 
     /// The script without arguments, and without what the tester's own environment says of databases.
     pub fn bare_command(&self) -> Command {
-        let mut command = Command::new("dash");
+        let mut shell = self.shell.iter();
+        let mut command = Command::new(shell.next().unwrap());
         command
+            .args(shell)
             .arg(script())
             .env("ORACLE_SID", "SND")
             .env("ORACLE_HOME", self.path("home"))
@@ -122,14 +133,12 @@ impl Host {
 
     /// Starts the script with an `rman` that writes until it is stopped, and waits until it does.
     pub fn start_with_endless_rman(&self, store: &str) -> Running {
-        let child = self
-            .command(store, &[])
-            .env("STAND_IN_RMAN", "endless")
-            .spawn()
-            .unwrap();
+        let mut command = self.command(store, &[]);
+        command.env("STAND_IN_RMAN", "endless");
+        let running = Running::of(command);
         let written = self.path("mount/still_writing");
         wait_until("rman to write", || written.exists());
-        Running { child }
+        running
     }
 
     /// The process of the last `rman`.
@@ -158,6 +167,23 @@ impl Host {
         names
     }
 
+    /// The script leaves its lock file, named after the mount, because removing it would be a race.
+    fn remove_lock(&self) {
+        let cksum = "printf %s \"$1\" | cksum | cut -d' ' -f1";
+        let output = Command::new("sh")
+            .args(["-c", cksum, "sh"])
+            .arg(self.mount())
+            .output();
+        let sum = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let (Ok(sum), Ok(entries)) = (sum, fs::read_dir("/tmp")) else {
+            return;
+        };
+        let ours = |path: &PathBuf| path.to_string_lossy().ends_with(&format!(".{sum}.lock"));
+        for path in entries.flatten().map(|entry| entry.path()).filter(ours) {
+            drop(fs::remove_file(path));
+        }
+    }
+
     /// Name and text of the one log.
     #[track_caller]
     pub fn log(&self) -> (String, String) {
@@ -176,6 +202,7 @@ impl Drop for Host {
         if self.mounted {
             run("umount", &["-l"], &self.mount());
         }
+        self.remove_lock();
     }
 }
 
@@ -195,6 +222,11 @@ pub struct Running {
 }
 
 impl Running {
+    pub fn of(mut command: Command) -> Running {
+        let child = command.spawn().unwrap();
+        Running { child }
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
