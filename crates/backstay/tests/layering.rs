@@ -7,11 +7,12 @@ use std::path::Path;
 use cargo_metadata::MetadataCommand;
 
 /// Each crate of the workspace with the crates of the workspace that it may use.
-const ROOMS: [(&str, &[&str]); 4] = [
+const ROOMS: [(&str, &[&str]); 5] = [
     ("oracle", &[]),
     ("practice", &["oracle"]),
     ("brtools", &["oracle"]),
-    ("backstay", &["oracle", "practice", "brtools"]),
+    ("nfs", &[]),
+    ("backstay", &["oracle", "practice", "brtools", "nfs"]),
 ];
 
 /// A crate as cargo sees it; dependencies for tests and builds count as well.
