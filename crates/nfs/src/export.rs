@@ -134,7 +134,13 @@ impl LiveExport {
         identity::be_root()?;
         let root = self.root.read().unwrap_or_else(PoisonError::into_inner);
         let root = root.as_ref().ok_or(Errno::STALE)?;
-        let opened = kernel::open_handle(root, handle, flags)?;
+        let opened = kernel::open_handle(root, handle, flags).map_err(|error| {
+            match Errno::from_io_error(&error) {
+                // A symbolic link, which is no directory.
+                Some(Errno::LOOP) if flags.contains(OFlags::DIRECTORY) => Errno::NOTDIR.into(),
+                _ => error,
+            }
+        })?;
         let stat = rustix::fs::fstat(&opened)?;
         // A file system may hold several (Btrfs subvolumes); a snapshot of this one would not have what is in the others.
         if stat.st_dev != self.device {

@@ -39,8 +39,9 @@ pub(crate) struct Identity {
 pub(crate) struct Assumed(PhantomData<*const ()>);
 
 thread_local! {
-    /// Whose identity the thread has now. A connection's calls come from one user mostly, so it is changed late.
-    static CURRENT: RefCell<Identity> = const { RefCell::new(Identity { user: 0, group: 0, groups: Vec::new() }) };
+    /// Whose identity the thread has now. A connection's calls come from one user mostly, so it is changed late. None: not
+    /// known, for a new thread has the identity that the thread which started it had at that moment.
+    static CURRENT: RefCell<Option<Identity>> = const { RefCell::new(None) };
     static ASSUMED: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -107,7 +108,11 @@ pub(crate) fn be_root() -> io::Result<()> {
         0,
         "a handle is opened while the thread acts as a user"
     );
-    if CURRENT.with_borrow(Identity::is_root) {
+    let is_root = CURRENT.with_borrow(|current| match current {
+        Some(identity) => identity.is_root(),
+        None => kernel::thread_user() == 0,
+    });
+    if is_root {
         return Ok(());
     }
     become_user(&Identity::default())
@@ -115,17 +120,13 @@ pub(crate) fn be_root() -> io::Result<()> {
 
 fn become_user(identity: &Identity) -> io::Result<()> {
     CURRENT.with_borrow_mut(|current| {
-        if current == identity {
+        if current.as_ref() == Some(identity) {
             return Ok(());
         }
         // Should it fail half-way, nobody may believe that the thread is still who it was.
-        *current = Identity {
-            user: u32::MAX,
-            group: u32::MAX,
-            groups: Vec::new(),
-        };
+        *current = None;
         kernel::set_thread_identity(identity.user, identity.group, &identity.groups)?;
-        current.clone_from(identity);
+        *current = Some(identity.clone());
         Ok(())
     })
 }
@@ -186,5 +187,32 @@ mod tests {
         }
         .assume();
         let _ = be_root();
+    }
+
+    #[test]
+    fn a_thread_that_a_user_s_thread_starts_is_not_taken_for_root() {
+        let user = Identity {
+            user: 4711,
+            group: 4712,
+            groups: vec![4713],
+        };
+        std::thread::spawn(move || {
+            let _assumed = user.assume().unwrap();
+            let started = std::thread::spawn(|| {
+                let before = kernel::thread_user();
+                be_root().unwrap();
+                (before, kernel::thread_user())
+            });
+            assert_eq!(started.join().unwrap(), (4711, 0));
+            let started = std::thread::spawn(|| {
+                let _assumed = Identity::default().assume().unwrap();
+                let made = tempfile::tempfile_in("/dev/shm").unwrap();
+                let stat = rustix::fs::fstat(&made).unwrap();
+                (stat.st_uid, stat.st_gid)
+            });
+            assert_eq!(started.join().unwrap(), (0, 0));
+        })
+        .join()
+        .unwrap();
     }
 }

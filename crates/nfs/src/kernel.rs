@@ -160,6 +160,13 @@ pub(crate) fn set_thread_identity(user: u32, group: u32, groups: &[u32]) -> io::
     }
 }
 
+/// The user that the file system sees in what this thread does.
+pub(crate) fn thread_user() -> u32 {
+    // SAFETY: a number in, a number out. With -1 the call changes nothing and says what is set.
+    let user = unsafe { libc::setfsuid(u32::MAX) };
+    user as u32
+}
+
 /// Whether the user that this thread acts as may do this with an open file; access lists count. `rustix` has the call
 /// without the flags that make it mean this.
 pub(crate) fn access(file: impl AsFd, right: Access) -> Result<(), Errno> {

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{Context, Refusal, Status};
@@ -43,6 +43,9 @@ pub(super) fn lookup(
 ) -> Result<(), Refusal> {
     let name = any_name(&mut arguments)?;
     let (directory, stat) = context.export.open(&context.file, OFlags::PATH)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(Status::NotDirectory.into());
+    }
     let found = match name {
         b".." => parent(context, &directory, &stat),
         name => {
