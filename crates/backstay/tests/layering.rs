@@ -7,12 +7,17 @@ use std::path::Path;
 use cargo_metadata::MetadataCommand;
 
 /// Each crate of the workspace with the crates of the workspace that it may use.
-const ROOMS: [(&str, &[&str]); 5] = [
+const ROOMS: [(&str, &[&str]); 7] = [
     ("oracle", &[]),
     ("practice", &["oracle"]),
     ("brtools", &["oracle"]),
-    ("store", &[]),
-    ("backstay", &["oracle", "practice", "brtools", "store"]),
+    ("nfs", &[]),
+    ("api", &[]),
+    ("store", &["nfs", "api", "oracle"]),
+    (
+        "backstay",
+        &["oracle", "practice", "brtools", "nfs", "api", "store"],
+    ),
 ];
 
 /// A crate as cargo sees it; dependencies for tests and builds count as well.
