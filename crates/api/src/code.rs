@@ -76,6 +76,11 @@ impl Code {
         Code::Stopping,
     ];
 
+    /// Whether the number is one of the documented product, and not ours.
+    pub const fn is_documented(self) -> bool {
+        self.number() < OURS
+    }
+
     /// `error_code` on the wire.
     pub const fn number(self) -> u64 {
         match self {

@@ -98,11 +98,17 @@ pub fn success<T: Serialize>(result: T) -> String {
     })
 }
 
-/// An answer of failure as printed.
-pub fn failure(code: Code) -> String {
+/// An answer of failure as printed. Documented codes have the documented text alone; behind the text of ours the detail is
+/// said, if there is one.
+pub fn failure(code: Code, detail: &str) -> String {
+    let error_msg = if code.is_documented() || detail.is_empty() {
+        code.message().to_owned()
+    } else {
+        format!("{} {detail}", code.message())
+    };
     print(&Envelope {
         error_code: code.number(),
-        error_msg: code.message().to_owned(),
+        error_msg,
         result: Nothing {},
     })
 }
@@ -156,8 +162,17 @@ mod tests {
              \"mount_name\": \"testmount\", \"mount_params\": {\"timeo\": 1200, \"retrans\": 5}}}\n"
         );
         assert_eq!(
-            failure(Code::MountMissing),
+            failure(Code::MountMissing, "said to nobody"),
             "{\"error_code\": 4295622665, \"error_msg\": \"Backup mount does not exist on Export Service.\", \"result\": {}}\n"
+        );
+    }
+
+    #[test]
+    fn our_own_codes_say_more() {
+        let text = failure(Code::BadRequest, "No boundary.");
+        assert!(
+            text.contains("The request cannot be understood. No boundary."),
+            "{text}"
         );
     }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-/// Every place: first those of a snapshot that is taken, then those of one that is destroyed.
-pub(crate) const PLACES: [&str; 9] = [
+/// Every place: those of a snapshot that is taken, of one that is destroyed, then those of the calls.
+pub(crate) const PLACES: [&str; 33] = [
     "snapshot-before-making",
     "snapshot-inside-making",
     "snapshot-before-sync",
@@ -21,6 +21,30 @@ pub(crate) const PLACES: [&str; 9] = [
     "snapshot-after-hiding",
     "snapshot-inside-removal",
     "snapshot-after-removal",
+    "post-before-export",
+    "post-before-commit",
+    "post-after-commit",
+    "log-before-publish",
+    "log-before-commit",
+    "log-after-commit",
+    "put-before-intent",
+    "put-after-intent",
+    "put-quiesced",
+    "put-frozen",
+    "put-before-commit",
+    "put-after-commit",
+    "mount-create-before-intent",
+    "mount-create-after-intent",
+    "mount-create-before-commit",
+    "mount-create-after-commit",
+    "mount-delete-after-mark",
+    "mount-delete-after-withdrawal",
+    "mount-delete-after-snapshots",
+    "mount-delete-after-data",
+    "mount-delete-before-commit",
+    "mount-delete-after-commit",
+    "restore-delete-before",
+    "restore-delete-after",
 ];
 
 struct Armed {
