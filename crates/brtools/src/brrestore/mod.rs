@@ -17,6 +17,7 @@ use crate::return_code::ReturnCode;
 use crate::run_log::megabytes;
 use crate::session::Session;
 use crate::summary::archive::ArchiveSummary;
+use selection::SelectionError;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +154,22 @@ fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<Restore
     session.log.info(411, &[&mode]);
     let places: Vec<std::path::PathBuf> = Vec::new();
     selection::from_backup(&chosen, mode, &places)
-        .map_err(|error| early(session, 156, &[&mode, &"-m", &error]))
+        .map_err(|error| refused(session, "-m", mode, &error))
+}
+
+/// What cannot be chosen, said with what to do.
+fn refused(session: &mut Session, option: &str, value: &str, error: &SelectionError) -> Stop {
+    match error {
+        SelectionError::Collision { .. } => early(
+            session,
+            9044,
+            &[
+                error,
+                &"give each a directory of its own: -m <file id>=<directory>,<file id>=<directory>",
+            ],
+        ),
+        _ => early(session, 156, &[&value, &option, error]),
+    }
 }
 
 /// The newest successful backup that holds what is wanted. Others are named with the reason.
@@ -232,7 +248,7 @@ fn select_logs(session: &mut Session, list: &str, second: bool) -> Result<Vec<Re
     };
     session.log.info(414, &[&sid, &list]);
     selection::from_archive(&summary, list, second)
-        .map_err(|error| early(session, 156, &[&list, &"-a", &error]))
+        .map_err(|error| refused(session, "-a", list, &error))
 }
 
 fn show(session: &mut Session, items: &[RestoreItem]) -> Result<(), Stop> {

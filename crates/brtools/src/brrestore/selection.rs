@@ -1,6 +1,7 @@
 //! What `-m` and `-a` ask for, found in a backup or among the archived logs.
 //! What lives here: words to restore items. What does not: copying.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::restore::backups::Backup;
@@ -23,6 +24,16 @@ pub enum SelectionError {
     /// A value of `-m` that this release does not do.
     #[error("'{0}' cannot be restored from disk backups")]
     NotSupported(String),
+    /// Two different files would be written to one place.
+    #[error("{} and {} would both be restored to {}", one.display(), other.display(), target.display())]
+    Collision {
+        /// The first file.
+        one: PathBuf,
+        /// The second.
+        other: PathBuf,
+        /// Where both would go.
+        target: PathBuf,
+    },
 }
 
 /// One word, with the directory that stands behind `=`.
@@ -59,17 +70,57 @@ pub fn from_backup(
     mode: &str,
     control_files: &[PathBuf],
 ) -> Result<Vec<RestoreItem>, SelectionError> {
-    let mut items: Vec<RestoreItem> = Vec::new();
+    let mut items = Items::default();
     for word in words(mode) {
         let found = files_of(backup, word.text, control_files)?;
         for (saved, target) in found {
             let target = placed(&target, word.directory.as_deref());
-            if !items.iter().any(|item| item.target == target) {
-                items.push(item(saved, target));
-            }
+            items.add(item(saved, target))?;
         }
     }
-    Ok(items)
+    Ok(items.list)
+}
+
+/// Items with the places that they take.
+#[derive(Default)]
+struct Items {
+    list: Vec<RestoreItem>,
+    places: BTreeMap<PathBuf, usize>,
+}
+
+impl Items {
+    /// Adds an item once. Of two files for one place only one would be left in the end, so that is refused.
+    fn add(&mut self, item: RestoreItem) -> Result<(), SelectionError> {
+        let place = resolved(&item.target);
+        match self.places.get(&place).map(|index| &self.list[*index]) {
+            // A group's members and all control files come from one copy; what is named twice is wanted once.
+            Some(known) if known.source == item.source => {}
+            Some(known) => {
+                return Err(SelectionError::Collision {
+                    one: known.original.clone(),
+                    other: item.original,
+                    target: item.target,
+                });
+            }
+            None => {
+                self.places.insert(place, self.list.len());
+                self.list.push(item);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path with the links in what exists of its directory followed: two names of one place are one place.
+fn resolved(target: &Path) -> PathBuf {
+    target
+        .ancestors()
+        .skip(1)
+        .find_map(|directory| {
+            let real = directory.canonicalize().ok()?;
+            Some(real.join(target.strip_prefix(directory).ok()?))
+        })
+        .unwrap_or_else(|| target.to_owned())
 }
 
 fn files_of<'a>(
@@ -147,7 +198,7 @@ pub fn from_archive(
     list: &str,
     second: bool,
 ) -> Result<Vec<RestoreItem>, SelectionError> {
-    let mut items = Vec::new();
+    let mut items = Items::default();
     for word in words(list) {
         let (first, last) = range(word.text)?;
         for sequence in first..=last {
@@ -161,15 +212,16 @@ pub fn from_archive(
                 .and_then(|copy| copy.stored.clone());
             let (hash, bytes, source) = stored.ok_or(SelectionError::NoCopy(sequence))?;
             let target = placed(&entry.path, word.directory.as_deref());
-            items.push(RestoreItem {
+            let item = RestoreItem {
                 original: entry.path.clone(),
                 source,
                 target,
                 check: Some((hash, bytes)),
-            });
+            };
+            items.add(item)?;
         }
     }
-    Ok(items)
+    Ok(items.list)
 }
 
 /// Longest range, so that a typing error does not ask for a billion logs.
@@ -255,6 +307,42 @@ mod tests {
         assert_eq!(targets("1,3==/y"), ["/y/system.data1", "/y/40bd.data2"]);
         assert_eq!(targets("/o/sapdata2"), ["/o/sapdata2/40bd.data2"]);
         assert_eq!(targets("full").len(), 4);
+    }
+
+    #[test]
+    fn two_files_are_not_restored_to_one_place() {
+        let mut backup = backup();
+        let twin = "/o/sapdata2/system.data1";
+        backup.detail.datafiles[2].path = twin.into();
+        backup
+            .detail
+            .saved
+            .iter_mut()
+            .filter(|saved| saved.original == Path::new("/o/sapdata2/40bd.data2"))
+            .for_each(|saved| saved.original = twin.into());
+        assert_eq!(from_backup(&backup, "all", &[]).unwrap().len(), 3);
+        assert_eq!(from_backup(&backup, "all,1,1", &[]).unwrap().len(), 3);
+        let directory = tempfile::tempdir().unwrap();
+        let (x, y) = (directory.path().join("x"), directory.path().join("y"));
+        std::fs::create_dir(&x).unwrap();
+        std::os::unix::fs::symlink(&x, &y).unwrap();
+        let (x, y) = (x.display(), y.display());
+        for mode in [
+            format!("all={x}"),
+            format!("1,3=={x}/deep"),
+            format!("1={x},3={y}"),
+            format!("1={x}/deep,3={y}/deep"),
+        ] {
+            let error = from_backup(&backup, &mode, &[]).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.starts_with(
+                    "/o/sapdata1/system.data1 and /o/sapdata2/system.data1 would both"
+                ),
+                "{mode}: {said}"
+            );
+        }
+        assert!(from_backup(&backup, &format!("1={x},3={x}/other"), &[]).is_ok());
     }
 
     #[test]
