@@ -281,6 +281,8 @@ fn what_is_not_known_or_not_done_is_refused() {
         (&["-w", "-c"], "-w"),
         (&["-k", "yes", "-c"], "yes"),
         (&["-u", "system/manager", "-c"], "/"),
+        (&["-m", ",", "-c"], "BR0156E Illegal value ','"),
+        (&["-m", "", "-c"], "BR0156E Illegal value ''"),
     ] {
         let said = world.tool("brbackup", arguments);
         said.must_end_with(3)

@@ -68,7 +68,7 @@ impl Settings {
             options,
             profile: &profile,
         };
-        let modes = values.list("m", "backup_mode");
+        let modes = modes(&values, &mut faults);
         let settings = Settings {
             objects: objects(&modes, &mut faults),
             backup_type: backup_type(&values, &mut faults),
@@ -149,6 +149,17 @@ impl Settings {
             ("command_line", self.command_line.clone()),
         ]
     }
+}
+
+/// A backup of nothing is a mistake in the command line, whatever its return code would be.
+fn modes(values: &Values, faults: &mut Faults) -> Vec<String> {
+    let modes = values.list("m", "backup_mode");
+    if modes.iter().all(String::is_empty) {
+        let given = values.text("m", "backup_mode");
+        let hint = "it names nothing: give all, a tablespace, a file id, a range of them or a path";
+        faults.push(Message::error(156, &[&given, &"-m", &hint]));
+    }
+    modes
 }
 
 fn objects(modes: &[String], faults: &mut Faults) -> Vec<Object> {
