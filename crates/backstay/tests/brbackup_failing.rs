@@ -246,6 +246,47 @@ fn a_missing_profile_or_environment_is_said_in_one_pass() {
 }
 
 #[test]
+fn a_profile_or_log_that_is_no_file_is_neither_waited_for_nor_read_without_end() {
+    let world = World::open();
+    let pipe = world.path("dbs/pipe.sap");
+    make_pipe(&pipe);
+    for profile in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        for tool in ["brbackup", "brarchive", "brrestore"] {
+            world
+                .tool(tool, &["-p", profile, "-c"])
+                .must_end_with(3)
+                .must_say(&format!("BR0253E {profile}: it is no regular file"))
+                .must_say("BR0159E");
+        }
+    }
+    for (tool, log) in [
+        ("brbackup", "sapbackup/backSND.log"),
+        ("brrestore", "sapbackup/restSND.log"),
+        ("brrestore", "sapbackup/backSND.log"),
+        ("brarchive", "saparch/archSND.log"),
+    ] {
+        let path = world.path(log);
+        make_pipe(&path);
+        world
+            .tool(tool, &["-d", "disk", "-c"])
+            .must_end_with(3)
+            .must_say(&path.display().to_string())
+            .must_say("it is no regular file")
+            .must_say("BR0121E");
+        fs::remove_file(&path).unwrap();
+    }
+    world.must_have_no_backup_mode();
+}
+
+fn make_pipe(path: &Path) {
+    if path.exists() {
+        fs::remove_file(path).unwrap();
+    }
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
 fn everything_wrong_with_a_run_is_said_at_once() {
     let world = World::open();
     world.database.must(

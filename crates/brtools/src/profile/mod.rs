@@ -7,10 +7,10 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use crate::options::nearest;
 use table::{Kind, Row};
 
@@ -66,15 +66,10 @@ pub struct Profile {
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Profile {
-    /// Reads a profile with the process's environment. Errors: input and output, or larger than [`BYTES_MAX`].
+    /// Reads a profile with the process's environment. Errors: input and output, no regular file, or larger than
+    /// [`BYTES_MAX`].
     pub fn load(path: &Path) -> io::Result<(Profile, Vec<Finding>)> {
-        let bytes = fs::metadata(path)?.len();
-        if bytes > BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "{bytes} bytes, more than a profile can have ({BYTES_MAX})"
-            )));
-        }
-        let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+        let text = bounded::read_text(path, BYTES_MAX)?;
         Ok(Profile::parse(&text, path, &|name| {
             std::env::var(name).ok()
         }))
