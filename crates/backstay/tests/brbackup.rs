@@ -325,3 +325,36 @@ fn offline_redo_logs_follow_with_dash_a() {
         .count();
     assert_eq!(left, 0, "all offline redo logs are saved and deleted");
 }
+
+#[test]
+fn what_stands_behind_dash_a_is_checked_before_the_backup() {
+    let world = World::open();
+    let before = world.files_below("sapbackup");
+    for (words, said) in [
+        (&["-nonsense", "-c"][..], "BR0153E"),
+        (&["-sd"], "give -c once more behind -a"),
+        (&["-s", "-sd", "-c"], "-s and -sd contradict"),
+        (&["-s", "-n", "none", "-c"], "BR0156E Illegal value 'none'"),
+        (&["-sc", "-c"], "second_copy"),
+        (&["-s", "-p", "none.sap", "-c"], "BR0159E"),
+    ] {
+        world
+            .tool("brbackup", &[&ALL[..], &["-a"], words].concat())
+            .must_end_with(3)
+            .must_say(said)
+            .must_say("behind -a")
+            .must_not_say("BR0055I");
+    }
+    assert_eq!(world.files_below("sapbackup"), before, "not even a log");
+}
+
+#[test]
+fn a_query_with_dash_a_saves_and_deletes_no_log() {
+    let world = World::open();
+    world.database.must("alter system archive log current;");
+    let before = world.files_below("saparch");
+    let said = world.tool("brbackup", &["-m", "all", "-q", "-c", "-a", "-sd", "-c"]);
+    said.must_end_with(0).must_not_say("#ARCHIVE.. ");
+    let after = world.files_below("saparch");
+    assert!(before.iter().all(|file| after.contains(file)), "{after:?}");
+}

@@ -44,8 +44,6 @@ pub(super) struct Settings {
     pub confirmation: Confirmation,
     /// Show the plan and do nothing.
     pub query: bool,
-    /// Words for brarchive, which runs after a good backup.
-    pub archive_options: Option<Vec<String>>,
     /// Warnings of the profile, for the log.
     pub remarks: Vec<Message>,
     modes: Vec<String>,
@@ -77,7 +75,6 @@ impl Settings {
             parallel: parallel(&values, &mut faults),
             query: options.has("q"),
             confirmation: values.confirmation(),
-            archive_options: options.pass_through.clone(),
             remarks,
             command_line: std::env::args().collect::<Vec<_>>().join(" "),
             modes,
