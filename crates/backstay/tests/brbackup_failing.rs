@@ -410,3 +410,20 @@ fn an_archiver_that_is_stuck_is_found_before_the_log_switch_would_wait_for_it() 
         .must_not_say("BR0315I");
     world.must_have_no_backup_mode();
 }
+
+#[test]
+fn an_offline_data_file_is_found_before_anything_begins() {
+    let world = World::open();
+    world.database.must("alter database datafile 2 offline;");
+    let said = world.backup();
+    said.must_end_with(3)
+        .must_say("data file 2 ")
+        .must_say("40bd.data1 is offline and needs recovery")
+        .must_say("RECOVER DATAFILE 2; then ALTER DATABASE DATAFILE 2 ONLINE")
+        .must_not_say("BR0315I");
+    world.must_have_no_backup_mode();
+    world.database.must(
+        "shutdown immediate\nstartup mount\nrecover automatic datafile 2;\nalter database datafile 2 online;\nalter database open;",
+    );
+    world.backup().must_end_with(0);
+}
