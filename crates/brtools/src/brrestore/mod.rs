@@ -10,6 +10,8 @@ use crate::brrecover::restore::bring_back;
 use crate::copy::free_bytes;
 use crate::database::InstanceStatus;
 use crate::durable;
+use crate::faults::Faults;
+use crate::messages::Message;
 use crate::options::Parsed;
 use crate::restore::backups::{self, Backup};
 use crate::restore::file::{self, RestoreError, RestoreItem};
@@ -52,6 +54,9 @@ struct Stop(ReturnCode);
 
 /// A run from its command line.
 pub fn main(options: &Parsed) -> ReturnCode {
+    if let Err(contradiction) = one_way(options) {
+        return Faults::one(contradiction).print();
+    }
     let query = options.has("q");
     let second = options.value("a2").map(|list| Wanted::Logs {
         list: list.to_string(),
@@ -85,6 +90,20 @@ pub fn main(options: &Parsed) -> ReturnCode {
     begin_log(&mut session, 407, 408, 409);
     let code = run(&mut session, &wanted, consent);
     session.close(code)
+}
+
+/// `-b` and `-m` choose files of a backup, `-a` and `-a2` archived logs: one of them a run.
+fn one_way(options: &Parsed) -> Result<(), Message> {
+    let given = |names: &[&'static str]| names.iter().copied().find(|name| options.has(name));
+    let pair = match (given(&["m", "b"]), given(&["a", "a2"])) {
+        (Some(backup), Some(logs)) => (backup, logs),
+        _ if options.has("a") && options.has("a2") => ("a", "a2"),
+        _ => return Ok(()),
+    };
+    Err(Message::error(
+        430,
+        &[&format!("-{}", pair.0), &format!("-{}", pair.1)],
+    ))
 }
 
 /// Database, action id and function id, as every log has them after its frame.
@@ -153,13 +172,27 @@ fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<Restore
         .info(419, &[&format!("{}.{}", chosen.id, chosen.function)]);
     session.log.info(411, &[&mode]);
     let places: Vec<std::path::PathBuf> = Vec::new();
+    let held_by = format!("backup {}.{}", chosen.id, chosen.function);
     selection::from_backup(&chosen, mode, &places)
-        .map_err(|error| refused(session, "-m", mode, &error))
+        .map_err(|error| refused(session, ("-m", mode), &held_by, &error))
 }
 
-/// What cannot be chosen, said with what to do.
-fn refused(session: &mut Session, option: &str, value: &str, error: &SelectionError) -> Stop {
+/// What cannot be chosen, said with what to do. `held_by` is where it was looked for.
+fn refused(
+    session: &mut Session,
+    (option, value): (&str, &str),
+    held_by: &str,
+    error: &SelectionError,
+) -> Stop {
     match error {
+        SelectionError::Unknown(word) => early(
+            session,
+            9044,
+            &[
+                &format!("{option} {word}: no such tablespace, file id or path is in {held_by}"),
+                &"brrestore -b <log> -m all -q shows what a backup holds",
+            ],
+        ),
         SelectionError::Collision { .. } => early(
             session,
             9044,
@@ -196,15 +229,15 @@ fn last(session: &mut Session, mode: &str) -> Result<Backup, Stop> {
             )],
         );
     }
-    let whole = matches!(mode, "all" | "all_data" | "full");
+    let whole = selection::wants_whole(mode);
+    let mut missing = None;
     for backup in found.usable {
-        let holds = if whole {
-            backup.is_whole()
-        } else {
-            selection::from_backup(&backup, mode, &[]).is_ok()
-        };
-        if holds {
-            return Ok(backup);
+        match selection::from_backup(&backup, mode, &[]) {
+            Err(unknown @ SelectionError::Unknown(_)) => missing = Some(unknown),
+            // Another backup would not make it right; the caller says what is wrong with it.
+            Err(_) => return Ok(backup),
+            Ok(_) if !whole || backup.is_whole() => return Ok(backup),
+            Ok(_) => missing = None,
         }
         session.log.info(
             9045,
@@ -214,7 +247,13 @@ fn last(session: &mut Session, mode: &str) -> Result<Backup, Stop> {
             )],
         );
     }
-    Err(early(session, 435, &[&summary.display()]))
+    match missing {
+        Some(unknown) => {
+            let held_by = format!("any good backup of {}", summary.display());
+            Err(refused(session, ("-m", mode), &held_by, &unknown))
+        }
+        None => Err(early(session, 435, &[&summary.display()])),
+    }
 }
 
 fn named(session: &mut Session, name: &str) -> Result<Backup, Stop> {
@@ -248,7 +287,7 @@ fn select_logs(session: &mut Session, list: &str, second: bool) -> Result<Vec<Re
     };
     session.log.info(414, &[&sid, &list]);
     selection::from_archive(&summary, list, second)
-        .map_err(|error| refused(session, "-a", list, &error))
+        .map_err(|error| refused(session, ("-a", list), "the archive log", &error))
 }
 
 fn show(session: &mut Session, items: &[RestoreItem]) -> Result<(), Stop> {
@@ -416,12 +455,15 @@ fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> 
         | RestoreError::Content { path } => path.clone(),
         RestoreError::Interrupted(_) => std::path::PathBuf::new(),
     };
-    let target = items
-        .iter()
-        .find(|item| item.source == source || durable::beside(&item.target, "restoring") == source);
-    let shown = target.map_or_else(
-        || source.display().to_string(),
-        |item| item.target.display().to_string(),
+    // What the system refused may also be the target, its temporary name, or a directory above it.
+    let concerned = items.iter().find(|item| {
+        item.source == source
+            || durable::beside(&item.target, "restoring") == source
+            || item.target.starts_with(&source)
+    });
+    let (shown, source) = concerned.map_or_else(
+        || (source.clone(), source.clone()),
+        |item| (item.target.clone(), item.source.clone()),
     );
     if matches!(
         error,
@@ -430,6 +472,8 @@ fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> 
         session.log.error(9027, &[&source.display()]);
     }
     session.log.error(253, &[&error]);
-    session.log.error(359, &[&shown, &source.display()]);
+    session
+        .log
+        .error(359, &[&shown.display(), &source.display()]);
     Stop(ReturnCode::Failed)
 }

@@ -21,6 +21,12 @@ pub enum SelectionError {
     /// A log that has no stored copy.
     #[error("redo log {0} has no stored copy that can be found")]
     NoCopy(u32),
+    /// A list without a word.
+    #[error("it names nothing")]
+    Empty,
+    /// A directory behind `=` that depends on where the tool is started.
+    #[error("'{0}' is no absolute path of a directory")]
+    Directory(String),
     /// A value of `-m` that this release does not do.
     #[error("'{0}' cannot be restored from disk backups")]
     NotSupported(String),
@@ -43,25 +49,45 @@ struct Word<'a> {
 }
 
 /// `a,b=/x` or `a,b==/x`: a single `=` belongs to its word, a double one to the whole list.
-fn words(list: &str) -> Vec<Word<'_>> {
+fn words(list: &str) -> Result<Vec<Word<'_>>, SelectionError> {
     let (list, all) = match list.split_once("==") {
-        Some((list, directory)) => (list, Some(PathBuf::from(directory))),
+        Some((list, path)) => (list, Some(directory(path)?)),
         None => (list, None),
     };
-    list.split(',')
+    let words: Vec<Word> = list
+        .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
         .map(|word| match word.split_once('=') {
-            Some((text, directory)) => Word {
+            Some((text, path)) => Ok(Word {
                 text,
-                directory: Some(PathBuf::from(directory)),
-            },
-            None => Word {
+                directory: Some(directory(path)?),
+            }),
+            None => Ok(Word {
                 text: word,
                 directory: all.clone(),
-            },
+            }),
         })
-        .collect()
+        .collect::<Result<_, SelectionError>>()?;
+    if words.is_empty() {
+        Err(SelectionError::Empty)
+    } else {
+        Ok(words)
+    }
+}
+
+fn directory(path: &str) -> Result<PathBuf, SelectionError> {
+    if Path::new(path).is_absolute() {
+        Ok(PathBuf::from(path))
+    } else {
+        Err(SelectionError::Directory(path.to_owned()))
+    }
+}
+
+/// Whether all data files are asked for: only a whole backup holds them.
+pub fn wants_whole(mode: &str) -> bool {
+    let whole = |word: &Word| matches!(word.text, "all" | "all_data" | "full");
+    words(mode).is_ok_and(|words| words.iter().any(whole))
 }
 
 /// The items of `-m` in a backup.
@@ -71,7 +97,7 @@ pub fn from_backup(
     control_files: &[PathBuf],
 ) -> Result<Vec<RestoreItem>, SelectionError> {
     let mut items = Items::default();
-    for word in words(mode) {
+    for word in words(mode)? {
         let found = files_of(backup, word.text, control_files)?;
         for (saved, target) in found {
             let target = placed(&target, word.directory.as_deref());
@@ -199,7 +225,7 @@ pub fn from_archive(
     second: bool,
 ) -> Result<Vec<RestoreItem>, SelectionError> {
     let mut items = Items::default();
-    for word in words(list) {
+    for word in words(list)? {
         let (first, last) = range(word.text)?;
         for sequence in first..=last {
             let entry = summary
@@ -346,6 +372,20 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_behind_it_does_not_make_all_less() {
+        for (mode, whole) in [
+            ("all", true),
+            ("all=/x", true),
+            ("0,full==/x", true),
+            ("1-3", false),
+            ("SYSTEM=/all", false),
+            (",", false),
+        ] {
+            assert_eq!(wants_whole(mode), whole, "{mode}");
+        }
+    }
+
+    #[test]
     fn the_newest_control_file_copy_is_taken() {
         let items = from_backup(
             &backup(),
@@ -363,7 +403,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused() {
-        for mode in ["NOSUCH", "9", "3-1", "/nowhere", "incr", "1-x"] {
+        for mode in [
+            "NOSUCH", "9", "3-1", "/nowhere", "incr", "1-x", "", ",", "1=", "1=x", "1==x",
+            "all=./x",
+        ] {
             assert!(from_backup(&backup(), mode, &[]).is_err(), "{mode}");
         }
     }
