@@ -207,3 +207,26 @@ fn what_brrestore_cannot_choose_is_said_by_name() {
         assert!(text.contains(&said), "{said}: {text}");
     }
 }
+
+#[test]
+fn online_redo_logs_that_a_restore_replaces_are_named() {
+    let mut world = World::backed_up();
+    world.more_load(20);
+    let offline = ["-t", "offline", "-d", "disk", "-m", "all", "-c"];
+    world.must("brbackup", &offline);
+    world.lose(&[]);
+    let restore = ["-b", "last", "-m", "full", "-c", "force"];
+    let output = world.tool("brrestore", &restore);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let warning = said.lines().find(|line| line.starts_with("BR9043W"));
+    let warning = warning.expect("a warning");
+    for log in world.online_logs() {
+        assert!(warning.contains(&log.display().to_string()), "{warning}");
+    }
+    let before = said.find("BR9043W") < said.find("BR0351I");
+    assert!(before, "a warning comes before the deed: {said}");
+    world.lose(&world.online_logs());
+    let said = world.must("brrestore", &restore);
+    assert!(!said.contains("BR9043W"), "nothing is lost: {said}");
+}

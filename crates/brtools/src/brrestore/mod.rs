@@ -4,6 +4,7 @@
 pub mod selection;
 
 use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 
 use crate::action_id::Tool;
 use crate::brrecover::restore::bring_back;
@@ -137,9 +138,9 @@ pub fn run(session: &mut Session, wanted: &Wanted, consent: Consent) -> ReturnCo
 }
 
 fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(), Stop> {
-    let items = match wanted {
+    let (items, online_logs) = match wanted {
         Wanted::Backup { backup, mode } => select(session, backup, mode)?,
-        Wanted::Logs { list, second } => select_logs(session, list, *second)?,
+        Wanted::Logs { list, second } => (select_logs(session, list, *second)?, Vec::new()),
     };
     show(session, &items)?;
     if consent.query {
@@ -148,6 +149,7 @@ fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(
     }
     refuse_files_in_use(session, &items)?;
     require_space(session, &items)?;
+    warn_of_online_logs(session, &items, &online_logs);
     confirm(session, &items, consent)?;
     session.log.stamp();
     bring_back(&items, &mut session.log, &session.interrupt)
@@ -161,7 +163,12 @@ fn early(session: &mut Session, number: u16, arguments: &[&dyn std::fmt::Display
     Stop(ReturnCode::FailedEarly)
 }
 
-fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<RestoreItem>, Stop> {
+/// The items of `-m`, and where the database of that backup had its online redo logs.
+fn select(
+    session: &mut Session,
+    backup: &str,
+    mode: &str,
+) -> Result<(Vec<RestoreItem>, Vec<PathBuf>), Stop> {
     let chosen = if backup == "last" {
         last(session, mode)?
     } else {
@@ -171,10 +178,11 @@ fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<Restore
         .log
         .info(419, &[&format!("{}.{}", chosen.id, chosen.function)]);
     session.log.info(411, &[&mode]);
-    let places: Vec<std::path::PathBuf> = Vec::new();
     let held_by = format!("backup {}.{}", chosen.id, chosen.function);
-    selection::from_backup(&chosen, mode, &places)
-        .map_err(|error| refused(session, ("-m", mode), &held_by, &error))
+    let items = selection::from_backup(&chosen, mode, &[])
+        .map_err(|error| refused(session, ("-m", mode), &held_by, &error))?;
+    let online_logs = chosen.detail.redo_logs.into_iter().map(|log| log.path);
+    Ok((items, online_logs.collect()))
 }
 
 /// What cannot be chosen, said with what to do. `held_by` is where it was looked for.
@@ -382,7 +390,7 @@ fn refuse_files_in_use(session: &mut Session, items: &[RestoreItem]) -> Result<(
 }
 
 fn require_space(session: &mut Session, items: &[RestoreItem]) -> Result<(), Stop> {
-    let mut needs: Vec<(std::path::PathBuf, u64)> = Vec::new();
+    let mut needs: Vec<(PathBuf, u64)> = Vec::new();
     for item in items {
         let directory = item
             .target
@@ -409,6 +417,24 @@ fn require_space(session: &mut Session, items: &[RestoreItem]) -> Result<(), Sto
         }
     }
     Ok(())
+}
+
+/// What was committed since the backup may be in the online redo logs and nowhere else.
+fn warn_of_online_logs(session: &mut Session, items: &[RestoreItem], online_logs: &[PathBuf]) {
+    let replaced: Vec<String> = items
+        .iter()
+        .filter(|item| online_logs.contains(&item.target) && item.target.exists())
+        .map(|item| item.target.display().to_string())
+        .collect();
+    if replaced.is_empty() {
+        return;
+    }
+    let what = format!(
+        "online redo logs that are there are replaced by those of the backup: {}",
+        replaced.join(", ")
+    );
+    let hint = "their redo is lost, and with it what was committed after the backup and is in no archived log: copy them away first, or restore -m all and use brrecover";
+    session.log.warning(9043, &[&what, &hint]);
 }
 
 fn confirm(session: &mut Session, items: &[RestoreItem], consent: Consent) -> Result<(), Stop> {
@@ -453,7 +479,7 @@ fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> 
         RestoreError::Io { path, .. }
         | RestoreError::Size { path, .. }
         | RestoreError::Content { path } => path.clone(),
-        RestoreError::Interrupted(_) => std::path::PathBuf::new(),
+        RestoreError::Interrupted(_) => PathBuf::new(),
     };
     // What the system refused may also be the target, its temporary name, or a directory above it.
     let concerned = items.iter().find(|item| {
