@@ -358,3 +358,23 @@ fn a_query_with_dash_a_saves_and_deletes_no_log() {
     let after = world.files_below("saparch");
     assert!(before.iter().all(|file| after.contains(file)), "{after:?}");
 }
+
+#[test]
+fn a_misspelt_parameter_is_a_warning() {
+    let world = World::open();
+    let profile = world.profile_with("typo.sap", "backup_rootdir = /elsewhere");
+    for (tool, arguments) in [
+        ("brbackup", &["-m", "SYSTEM", "-c", "-p", &profile][..]),
+        ("brarchive", &["-s", "-c", "-p", &profile]),
+        ("brrestore", &["-m", "SYSTEM", "-q", "-p", &profile]),
+    ] {
+        world
+            .tool(tool, arguments)
+            .must_end_with(1)
+            .must_say("BR0163W Unknown parameter backup_rootdir")
+            .must_say("did you mean backup_root_dir?");
+    }
+    world
+        .tool("brrestore", &["-m", "SYSTEM", "-q"])
+        .must_end_with(0);
+}

@@ -77,17 +77,11 @@ impl Faults {
             Ok((profile, findings)) => {
                 let (errors, remarks): (Vec<&Finding>, Vec<&Finding>) =
                     findings.iter().partition(|finding| finding.is_error());
-                self.0.extend(
-                    errors
-                        .iter()
-                        .map(|finding| Message::error(9044, &[finding, &finding.hint])),
-                );
+                self.0
+                    .extend(errors.iter().map(|finding| finding.message()));
                 (
                     profile,
-                    remarks
-                        .iter()
-                        .map(|finding| Message::info(9045, &[finding]))
-                        .collect(),
+                    remarks.iter().map(|finding| finding.message()).collect(),
                 )
             }
             Err(error) => {

@@ -143,7 +143,7 @@ impl Session {
             );
         }
         for finding in findings {
-            log.info(9045, &[&finding]);
+            log.message(&finding.message());
         }
         let builder = SqlplusBuilder::new(&environment.oracle_home, &environment.sid);
         let database = Database::new(&environment.sid, builder);
