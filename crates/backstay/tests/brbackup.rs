@@ -250,6 +250,7 @@ fn without_confirmation_nothing_begins() {
     said.must_end_with(2)
         .must_say("BR0256I")
         .must_say("BR0260E")
+        .must_say("there is no terminal to ask on: give -c")
         .must_not_say("BR0315I");
     world.must_have_no_backup_mode();
 }

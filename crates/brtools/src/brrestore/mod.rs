@@ -472,7 +472,9 @@ fn confirm(session: &mut Session, items: &[RestoreItem], consent: Consent) -> Re
 
 fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> Stop {
     if let RestoreError::Interrupted(signal) = error {
-        session.log.error(261, &[&"BRRESTORE", &signal]);
+        let hint =
+            "files that were restored are whole, the others are as they were before; start again";
+        session.log.error(261, &[&"BRRESTORE", &signal, &hint]);
         return Stop(ReturnCode::Cancelled);
     }
     let source = match &error {

@@ -86,6 +86,12 @@ fn is_negative(word: &str) -> bool {
 
 fn find(tool: Tool, word: &str, position: usize) -> Result<&'static Row, Message> {
     let help = format!("{} -h lists all options", tool.name().to_lowercase());
+    // What every other program understands.
+    let word = match word {
+        "--help" => "-help",
+        "--version" => "-V",
+        word => word,
+    };
     let Some(name) = word.strip_prefix('-').filter(|name| !name.is_empty()) else {
         return Err(Message::error(154, &[&word, &position, &help]));
     };
@@ -232,6 +238,15 @@ mod tests {
             (short.value("t"), short.value("c"), short.has("q")),
             (Some("online"), Some("force"), false)
         );
+    }
+
+    #[test]
+    fn help_and_version_are_asked_for_as_everywhere() {
+        for tool in Tool::ALL {
+            assert!(read(tool, "--help").unwrap().has("h"));
+            assert!(read(tool, "--version").unwrap().has("V"));
+            assert_eq!(read(tool, "--mode all").unwrap_err().number(), 153);
+        }
     }
 
     #[test]
