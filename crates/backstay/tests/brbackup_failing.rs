@@ -195,7 +195,7 @@ fn a_damaged_block_is_named_and_its_copy_is_not_taken_for_good() {
     fs::write(&path, &bytes).unwrap();
     let said = world.backup();
     said.must_end_with(5)
-        .must_say("BR9005E 1 bad blocks")
+        .must_say("BR9005E 1 bad block in ")
         .must_say(&format!("block {}", middle / 8192))
         .must_say("40bi.data2");
     assert!(
