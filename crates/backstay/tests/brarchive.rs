@@ -187,7 +187,8 @@ fn a_signal_stops_between_two_states_and_loses_nothing() {
         running
             .go_on()
             .must_end_with(4)
-            .must_say(&format!("cancelled by signal {number}"));
+            .must_say(&format!("cancelled by signal {number}"))
+            .must_not_say("backup mode");
         none_is_lost(&world, &world.path("sapbackup"), &logs, "after a signal");
     }
     world

@@ -250,6 +250,7 @@ fn without_confirmation_nothing_begins() {
     said.must_end_with(2)
         .must_say("BR0256I")
         .must_say("BR0260E")
+        .must_say("there is no terminal to ask on: give -c")
         .must_not_say("BR0315I");
     world.must_have_no_backup_mode();
 }
@@ -324,4 +325,57 @@ fn offline_redo_logs_follow_with_dash_a() {
         .filter(|path| path.extension().is_some_and(|end| end == "dbf"))
         .count();
     assert_eq!(left, 0, "all offline redo logs are saved and deleted");
+}
+
+#[test]
+fn what_stands_behind_dash_a_is_checked_before_the_backup() {
+    let world = World::open();
+    let before = world.files_below("sapbackup");
+    for (words, said) in [
+        (&["-nonsense", "-c"][..], "BR0153E"),
+        (&["-sd"], "give -c once more behind -a"),
+        (&["-s", "-sd", "-c"], "-s and -sd contradict"),
+        (&["-s", "-n", "none", "-c"], "BR0156E Illegal value 'none'"),
+        (&["-sc", "-c"], "second_copy"),
+        (&["-s", "-p", "none.sap", "-c"], "BR0159E"),
+    ] {
+        world
+            .tool("brbackup", &[&ALL[..], &["-a"], words].concat())
+            .must_end_with(3)
+            .must_say(said)
+            .must_say("behind -a")
+            .must_not_say("BR0055I");
+    }
+    assert_eq!(world.files_below("sapbackup"), before, "not even a log");
+}
+
+#[test]
+fn a_query_with_dash_a_saves_and_deletes_no_log() {
+    let world = World::open();
+    world.database.must("alter system archive log current;");
+    let before = world.files_below("saparch");
+    let said = world.tool("brbackup", &["-m", "all", "-q", "-c", "-a", "-sd", "-c"]);
+    said.must_end_with(0).must_not_say("#ARCHIVE.. ");
+    let after = world.files_below("saparch");
+    assert!(before.iter().all(|file| after.contains(file)), "{after:?}");
+}
+
+#[test]
+fn a_misspelt_parameter_is_a_warning() {
+    let world = World::open();
+    let profile = world.profile_with("typo.sap", "backup_rootdir = /elsewhere");
+    for (tool, arguments) in [
+        ("brbackup", &["-m", "SYSTEM", "-c", "-p", &profile][..]),
+        ("brarchive", &["-s", "-c", "-p", &profile]),
+        ("brrestore", &["-m", "SYSTEM", "-q", "-p", &profile]),
+    ] {
+        world
+            .tool(tool, arguments)
+            .must_end_with(1)
+            .must_say("BR0163W Unknown parameter backup_rootdir")
+            .must_say("did you mean backup_root_dir?");
+    }
+    world
+        .tool("brrestore", &["-m", "SYSTEM", "-q"])
+        .must_end_with(0);
 }

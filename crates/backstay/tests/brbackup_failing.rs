@@ -195,7 +195,7 @@ fn a_damaged_block_is_named_and_its_copy_is_not_taken_for_good() {
     fs::write(&path, &bytes).unwrap();
     let said = world.backup();
     said.must_end_with(5)
-        .must_say("BR9005E 1 bad blocks")
+        .must_say("BR9005E 1 bad block in ")
         .must_say(&format!("block {}", middle / 8192))
         .must_say("40bi.data2");
     assert!(
@@ -246,6 +246,47 @@ fn a_missing_profile_or_environment_is_said_in_one_pass() {
 }
 
 #[test]
+fn a_profile_or_log_that_is_no_file_is_neither_waited_for_nor_read_without_end() {
+    let world = World::open();
+    let pipe = world.path("dbs/pipe.sap");
+    make_pipe(&pipe);
+    for profile in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        for tool in ["brbackup", "brarchive", "brrestore"] {
+            world
+                .tool(tool, &["-p", profile, "-c"])
+                .must_end_with(3)
+                .must_say(&format!("BR0253E {profile}: it is no regular file"))
+                .must_say("BR0159E");
+        }
+    }
+    for (tool, log) in [
+        ("brbackup", "sapbackup/backSND.log"),
+        ("brrestore", "sapbackup/restSND.log"),
+        ("brrestore", "sapbackup/backSND.log"),
+        ("brarchive", "saparch/archSND.log"),
+    ] {
+        let path = world.path(log);
+        make_pipe(&path);
+        world
+            .tool(tool, &["-d", "disk", "-c"])
+            .must_end_with(3)
+            .must_say(&path.display().to_string())
+            .must_say("it is no regular file")
+            .must_say("BR0121E");
+        fs::remove_file(&path).unwrap();
+    }
+    world.must_have_no_backup_mode();
+}
+
+fn make_pipe(path: &Path) {
+    if path.exists() {
+        fs::remove_file(path).unwrap();
+    }
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
 fn everything_wrong_with_a_run_is_said_at_once() {
     let world = World::open();
     world.database.must(
@@ -281,6 +322,8 @@ fn what_is_not_known_or_not_done_is_refused() {
         (&["-w", "-c"], "-w"),
         (&["-k", "yes", "-c"], "yes"),
         (&["-u", "system/manager", "-c"], "/"),
+        (&["-m", ",", "-c"], "BR0156E Illegal value ','"),
+        (&["-m", "", "-c"], "BR0156E Illegal value ''"),
     ] {
         let said = world.tool("brbackup", arguments);
         said.must_end_with(3)
@@ -366,4 +409,21 @@ fn an_archiver_that_is_stuck_is_found_before_the_log_switch_would_wait_for_it() 
         .must_say("HINT")
         .must_not_say("BR0315I");
     world.must_have_no_backup_mode();
+}
+
+#[test]
+fn an_offline_data_file_is_found_before_anything_begins() {
+    let world = World::open();
+    world.database.must("alter database datafile 2 offline;");
+    let said = world.backup();
+    said.must_end_with(3)
+        .must_say("data file 2 ")
+        .must_say("40bd.data1 is offline and needs recovery")
+        .must_say("RECOVER DATAFILE 2; then ALTER DATABASE DATAFILE 2 ONLINE")
+        .must_not_say("BR0315I");
+    world.must_have_no_backup_mode();
+    world.database.must(
+        "shutdown immediate\nstartup mount\nrecover automatic datafile 2;\nalter database datafile 2 online;\nalter database open;",
+    );
+    world.backup().must_end_with(0);
 }

@@ -164,3 +164,69 @@ fn files_in_use_are_not_overwritten_and_a_question_without_an_answer_is_a_no() {
     world.must("brrecover", &COMPLETE);
     world.must_be_whole(Target::Everything);
 }
+
+#[test]
+fn what_brrestore_cannot_choose_is_said_by_name() {
+    let mut world = World::backed_up();
+    world.more_load(20);
+    world.database.must("shutdown immediate\n");
+    let log = files_in(&world.database.home.join("sapbackup"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "and"))
+        .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .expect("the log of the backup");
+    let in_backup = format!("is in backup {log}");
+    for (arguments, said) in [
+        (&["-b", "last", "-m", "NOSUCH"][..], "-m NOSUCH: no such"),
+        (&["-b", "last", "-m", "99"], "is in any good backup"),
+        (&["-b", "last", "-m", "00"], "-m 00: no such"),
+        (&["-b", &log, "-m", "SYSTEM,99"], &in_backup),
+        (&["-m", "2=rest"], "'rest' is no absolute path"),
+        (&["-m", "2="], "'' is no absolute path"),
+        (&["-m", ","], "BR0156E"),
+        (&["-m", "2", "-a", "2"], "'-m' or '-a'"),
+        (&["-b", "last", "-a2", "2"], "'-b' or '-a2'"),
+        (&["-a", "2", "-a2", "2"], "'-a' or '-a2'"),
+    ] {
+        let output = world.tool("brrestore", &[arguments, &["-c", "force"]].concat());
+        let text = text(&output);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+        assert!(!text.contains("BR0435E"), "{arguments:?}: {text}");
+    }
+    // A directory that cannot be made is named, and so is the file that was to go there.
+    let none = world.database.home.join("dbs/initSND.sap/none");
+    let mode = format!("2={}", none.display());
+    let output = world.tool("brrestore", &["-m", &mode, "-c", "force"]);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    for said in [
+        format!("BR0253E creating directory {}: ", none.display()),
+        format!("BR0359E Restore of {}/40bd.data1 from /", none.display()),
+    ] {
+        assert!(text.contains(&said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn online_redo_logs_that_a_restore_replaces_are_named() {
+    let mut world = World::backed_up();
+    world.more_load(20);
+    let offline = ["-t", "offline", "-d", "disk", "-m", "all", "-c"];
+    world.must("brbackup", &offline);
+    world.lose(&[]);
+    let restore = ["-b", "last", "-m", "full", "-c", "force"];
+    let output = world.tool("brrestore", &restore);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let warning = said.lines().find(|line| line.starts_with("BR9043W"));
+    let warning = warning.expect("a warning");
+    for log in world.online_logs() {
+        assert!(warning.contains(&log.display().to_string()), "{warning}");
+    }
+    let before = said.find("BR9043W") < said.find("BR0351I");
+    assert!(before, "a warning comes before the deed: {said}");
+    world.lose(&world.online_logs());
+    let said = world.must("brrestore", &restore);
+    assert!(!said.contains("BR9043W"), "nothing is lost: {said}");
+}

@@ -23,9 +23,9 @@ pub struct Environment {
 /// A variable that is missing, set to nonsense, or set where it must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvironmentFault {
-    /// BR number: 151 must not be set, 152 is not set, 282 is no directory.
+    /// BR number: 151 must not be set, 152 is not set, 282 is no directory, 9044 what `what` says.
     pub number: u16,
-    /// Variable or directory.
+    /// Variable, directory, or what is wrong.
     pub what: String,
     /// What to do.
     pub hint: String,
@@ -79,11 +79,10 @@ impl Environment {
         if !sid.is_empty()
             && (sid.len() > 16 || !sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
         {
-            let hint = format!("ORACLE_SID is '{sid}'; letters, digits and '_' only, at most 16");
             faults.push(EnvironmentFault {
-                number: 152,
-                what: "ORACLE_SID".to_string(),
-                hint,
+                number: 9044,
+                what: format!("ORACLE_SID is '{sid}', which is not a valid SID"),
+                hint: "letters, digits and '_' only, at most 16".to_string(),
             });
         }
         let below = |name: &str, directory: &str| {
@@ -166,6 +165,23 @@ mod tests {
                 (151, "TWO_TASK")
             ]
         );
+    }
+
+    #[test]
+    fn a_sid_that_is_none_is_not_called_unset() {
+        for sid in ["../x", "SND.x", "a b", "SEVENTEEN_LETTERS"] {
+            let get = |name: &str| match name {
+                "ORACLE_SID" => Some(sid.to_string()),
+                "ORACLE_HOME" | "SAPDATA_HOME" => Some("/".to_string()),
+                _ => None,
+            };
+            let faults = Environment::read(&get).unwrap_err();
+            let [fault] = &faults[..] else {
+                panic!("{sid}: {faults:?}")
+            };
+            let expected = format!("ORACLE_SID is '{sid}', which is not a valid SID");
+            assert_eq!((fault.number, &fault.what), (9044, &expected));
+        }
     }
 
     #[test]

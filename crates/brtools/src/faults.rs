@@ -43,6 +43,14 @@ impl Faults {
         ReturnCode::FailedEarly
     }
 
+    /// A log of earlier runs that cannot be read or written.
+    pub fn of_log(path: &Path, error: &std::io::Error) -> Faults {
+        Faults(vec![
+            Message::error(253, &[&format!("{}: {error}", path.display())]),
+            Message::error(121, &[&path.display()]),
+        ])
+    }
+
     /// Enters all of them in a log that there is by now.
     pub fn report(&self, log: &mut RunLog) {
         self.0.iter().for_each(|message| log.message(message));
@@ -69,17 +77,11 @@ impl Faults {
             Ok((profile, findings)) => {
                 let (errors, remarks): (Vec<&Finding>, Vec<&Finding>) =
                     findings.iter().partition(|finding| finding.is_error());
-                self.0.extend(
-                    errors
-                        .iter()
-                        .map(|finding| Message::error(9044, &[finding, &finding.hint])),
-                );
+                self.0
+                    .extend(errors.iter().map(|finding| finding.message()));
                 (
                     profile,
-                    remarks
-                        .iter()
-                        .map(|finding| Message::info(9045, &[finding]))
-                        .collect(),
+                    remarks.iter().map(|finding| finding.message()).collect(),
                 )
             }
             Err(error) => {

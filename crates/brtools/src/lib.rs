@@ -2,6 +2,7 @@
 //! What lives here: the rooms. What does not: stores and networks, which know nothing of this crate.
 
 pub mod action_id;
+mod bounded;
 pub mod brarchive;
 pub mod brbackup;
 pub mod brrecover;

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::action_id::{Stamp, Tool};
+use crate::bounded;
 use crate::durable;
 
 /// Longest lock file that is read, in bytes.
@@ -170,10 +171,10 @@ fn set_aside(path: &Path, stale: &Holder) -> io::Result<bool> {
 }
 
 fn read(path: &Path) -> io::Result<Option<Holder>> {
-    if fs::metadata(path)?.len() > BYTES_MAX {
-        return Ok(None);
-    }
-    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let text = match bounded::read_text(path, BYTES_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
+        read => read?,
+    };
     let value = |name: &str| {
         text.lines().find_map(|line| {
             line.split_once(' ')

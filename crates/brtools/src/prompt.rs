@@ -1,7 +1,7 @@
 //! How a run stops, and the question whether it shall go on.
 //! What lives here: asking the operator, and from outcome to return code. What does not: steps of a run.
 
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 
 use crate::return_code::ReturnCode;
 use crate::run_log::RunLog;
@@ -42,7 +42,12 @@ pub fn ask_to_continue(
                 return Ok(());
             }
             "s" | "stop" => return Err(Stop::User),
-            _ if count == 0 => return Err(Stop::User),
+            _ if count == 0 => {
+                if !std::io::stdin().is_terminal() {
+                    log.info(9045, &[&"there is no terminal to ask on: give -c"]);
+                }
+                return Err(Stop::User);
+            }
             _ => log.info(258, &[&reply]),
         }
     }
@@ -63,7 +68,11 @@ pub fn code_of(
     };
     match outcome {
         Err(Stop::Signal(signal)) => {
-            log.error(261, &[&program, &signal]);
+            let hint = match program {
+                "BRBACKUP" => "backup mode has been ended and partial copies removed; start again",
+                _ => "partial copies have been removed; start again",
+            };
+            log.error(261, &[&program, &signal, &hint]);
             cancelled
         }
         Err(Stop::User) => {

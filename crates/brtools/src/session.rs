@@ -8,6 +8,7 @@ use oracle::sqlplus::SqlplusBuilder;
 use crate::action_id::{ActionId, Tool};
 use crate::database::Database;
 use crate::environment::Environment;
+use crate::faults::Faults;
 use crate::interrupt::Interrupt;
 use crate::lock::{Lock, LockError};
 use crate::messages::{LogForm, Message};
@@ -128,7 +129,9 @@ impl Session {
             Tool::Brrecover => "recov",
         };
         let summary = SummaryLog::new(directory.join(format!("{name}{}.log", environment.sid)));
-        summary.begin(id, function, fields).map_err(unwritable)?;
+        summary
+            .begin(id, function, fields)
+            .map_err(|error| Faults::of_log(summary.path(), &error).print())?;
         if let Some(holder) = &lock.healed {
             log.info(
                 9001,
@@ -140,7 +143,7 @@ impl Session {
             );
         }
         for finding in findings {
-            log.info(9045, &[&finding]);
+            log.message(&finding.message());
         }
         let builder = SqlplusBuilder::new(&environment.oracle_home, &environment.sid);
         let database = Database::new(&environment.sid, builder);

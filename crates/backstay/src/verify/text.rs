@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use brtools::messages::counted;
 use oracle::verify::{FileKind, FileReport, Finding, Findings, Size, Summary, Verdict};
 
 /// The report of one file, to be printed.
@@ -41,6 +42,7 @@ fn pages(f: &mut Formatter<'_>, findings: &Findings, word: &str) -> fmt::Result 
     }
     match findings.blocks_left_out() {
         0 => Ok(()),
+        1 => writeln!(f, "  and 1 more page that is {word}"),
         more => writeln!(f, "  and {more} more pages that are {word}"),
     }
 }
@@ -100,26 +102,28 @@ fn notes(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
         Size::Short(blocks) => {
             writeln!(
                 f,
-                "  The file is cut off: {blocks} blocks of its end are missing"
+                "  The file is cut off: at its end {} missing",
+                counted(blocks, "block")
             )?;
         }
         Size::Long(blocks) => writeln!(
             f,
-            "  The file has {blocks} blocks more than its block 0 says: just enlarged, or something was appended"
+            "  The file has {} more than its block 0 says: just enlarged, or something was appended",
+            counted(blocks, "block")
         )?,
     }
     if report.hole_blocks > 0 {
         writeln!(
             f,
-            "  {} blocks are holes of a sparse file, which read as zeros",
-            report.hole_blocks
+            "  {} in holes of a sparse file, which read as zeros",
+            counted(report.hole_blocks, "block")
         )?;
     }
     if report.sound_on_second_look > 0 {
         writeln!(
             f,
-            "  {} blocks were sound only when read again: the file is being written",
-            report.sound_on_second_look
+            "  {} sound only when read again: the file is being written",
+            counted(report.sound_on_second_look, "block")
         )?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `brbackup`: saves the files of the database to disk.
 //! What lives here: the story of a run. What does not: each step, which has a file of its own.
 
+mod archive;
 mod finish;
 mod offline;
 mod online;
@@ -11,10 +12,7 @@ mod save;
 pub mod selection;
 mod settings;
 
-use crate::action_id::Tool;
-use crate::faults::Faults;
-use crate::messages::Message;
-use crate::options::{self, Parsed};
+use crate::options::Parsed;
 use crate::return_code::ReturnCode;
 use run::{Run, Stop};
 use settings::{BackupType, Settings};
@@ -27,7 +25,10 @@ pub fn main(options: &Parsed) -> ReturnCode {
         Ok(settings) => settings,
         Err(faults) => return faults.print(),
     };
-    let archive_options = settings.archive_options.clone();
+    let archive_options = match archive::options(options) {
+        Ok(archive_options) => archive_options,
+        Err(faults) => return faults.print(),
+    };
     let mut run = match Run::begin(settings) {
         Ok(run) => run,
         Err(faults) => return faults.print(),
@@ -35,30 +36,8 @@ pub fn main(options: &Parsed) -> ReturnCode {
     let outcome = backup(&mut run);
     let code = run.end(outcome);
     match archive_options {
-        Some(words) if code.is_usable() => code.max(archive(words, options)),
+        Some(options) if code.is_usable() => code.max(crate::brarchive::main(&options)),
         _ => code,
-    }
-}
-
-/// `-a`: the offline redo logs of the backup, saved by a run of brarchive with the words behind the option, to the same
-/// device and by the same profile unless they say otherwise.
-fn archive(mut words: Vec<String>, own: &Parsed) -> ReturnCode {
-    let given = |words: &[String], option: &str| words.iter().any(|word| word == option);
-    for (option, value) in [("-d", own.value("d")), ("-p", own.value("p"))] {
-        if let Some(value) = value.filter(|_| !given(&words, option)) {
-            words.extend([option.to_owned(), value.to_owned()]);
-        }
-    }
-    match options::parse(Tool::Brarchive, &words) {
-        Ok(options) => crate::brarchive::main(&options),
-        Err(message) => {
-            let mut faults = Faults::one(message);
-            faults.push(Message::info(
-                9045,
-                &[&"the backup itself is good; only its offline redo logs were not saved"],
-            ));
-            faults.print()
-        }
     }
 }
 

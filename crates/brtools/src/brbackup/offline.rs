@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::preflight::Plan;
 use super::run::{Run, Stop};
 use super::save::save_files;
+use crate::bounded;
 use crate::database::{InstanceStatus, ShutdownMode, StartupTarget, report};
 use crate::durable;
 use crate::environment::Environment;
@@ -30,6 +31,9 @@ pub(super) fn save_database(run: &mut Run, plan: &Plan) -> Result<(), Stop> {
     saved.and(started)
 }
 
+/// The note holds one action id.
+const NOTE_BYTES_MAX: u64 = 1024;
+
 fn downtime_path(environment: &Environment) -> PathBuf {
     environment
         .sapbackup
@@ -38,7 +42,7 @@ fn downtime_path(environment: &Environment) -> PathBuf {
 
 /// The action id of a killed run that had shut the database down.
 pub(super) fn downtime_left(environment: &Environment) -> Option<String> {
-    let text = std::fs::read_to_string(downtime_path(environment)).ok()?;
+    let text = bounded::read_text(&downtime_path(environment), NOTE_BYTES_MAX).ok()?;
     Some(text.trim().chars().take(8).collect())
 }
 

@@ -81,6 +81,7 @@ pub(super) fn plan(run: &mut Run) -> Result<Plan, Stop> {
         }
     };
     check_backup_mode(run, &selection, &mut findings)?;
+    check_online(run.desk.settings.backup_type, &selection, &mut findings);
     check_sources(&selection, &mut findings);
     let directories = make_directories(run, &mut findings);
     let mut jobs = plan_jobs(run.desk.settings.backup_type, &inventory, &selection);
@@ -200,6 +201,40 @@ fn check_backup_mode(
         }
     }
     Ok(())
+}
+
+/// A file in need of recovery is an old state, whose redo may be older than this backup. One that is offline beside
+/// others of its tablespace keeps them all from going into backup mode. A whole tablespace that is offline is at rest
+/// and can be copied.
+fn check_online(backup_type: BackupType, selection: &Selection, findings: &mut Vec<Message>) {
+    for chosen in &selection.tablespaces {
+        let in_backup_mode =
+            backup_type == BackupType::Online && chosen.tablespace.needs_backup_mode();
+        let files = match in_backup_mode {
+            true => &chosen.tablespace.files, // BEGIN BACKUP concerns all of them.
+            false => &chosen.files,
+        };
+        for file in files {
+            let (state, hint) = match file.status.as_str() {
+                "RECOVER" => (
+                    "is offline and needs recovery",
+                    format!(
+                        "RECOVER DATAFILE {0}; then ALTER DATABASE DATAFILE {0} ONLINE. Or brrecover -t complete, which shuts the database down for it",
+                        file.number
+                    ),
+                ),
+                "OFFLINE" if in_backup_mode => (
+                    "is offline, so its tablespace cannot go into backup mode",
+                    format!("ALTER DATABASE DATAFILE {} ONLINE", file.number),
+                ),
+                _ => continue,
+            };
+            let (number, path) = (file.number, file.path.display());
+            let tablespace = &chosen.tablespace.name;
+            let what = format!("data file {number} of tablespace {tablespace}, {path} {state}");
+            findings.push(Message::error(9044, &[&what, &hint]));
+        }
+    }
 }
 
 fn check_sources(selection: &Selection, findings: &mut Vec<Message>) {
@@ -460,6 +495,48 @@ mod tests {
                 .parent()
                 .is_some_and(|parent| directories.contains(&parent.to_owned()))
         }));
+    }
+
+    #[test]
+    fn offline_files_are_refused_where_they_cannot_be_saved() {
+        let file = |number, status: &str| Datafile {
+            number,
+            path: format!("/o/{number}").into(),
+            bytes: 8192,
+            block_size: 8192,
+            status: status.to_owned(),
+            enabled: "READ WRITE".to_owned(),
+        };
+        let found = |backup_type, statuses: [&str; 2], saved: usize| {
+            let files = vec![file(1, statuses[0]), file(2, statuses[1])];
+            let selection = Selection {
+                tablespaces: vec![selection::SelectedTablespace {
+                    files: files[..saved].to_vec(),
+                    tablespace: Tablespace {
+                        number: 1,
+                        name: "T".to_owned(),
+                        files,
+                    },
+                }],
+                is_whole: true,
+            };
+            let mut findings = Vec::new();
+            check_online(backup_type, &selection, &mut findings);
+            findings.len()
+        };
+        use BackupType::{Offline, Online};
+        assert_eq!(found(Online, ["ONLINE", "ONLINE"], 2), 0);
+        assert_eq!(found(Online, ["ONLINE", "OFFLINE"], 2), 1);
+        assert_eq!(
+            found(Online, ["ONLINE", "OFFLINE"], 1),
+            1,
+            "of its tablespace"
+        );
+        assert_eq!(found(Online, ["OFFLINE", "OFFLINE"], 2), 0, "at rest");
+        assert_eq!(found(Online, ["OFFLINE", "RECOVER"], 2), 1);
+        assert_eq!(found(Offline, ["ONLINE", "OFFLINE"], 2), 0);
+        assert_eq!(found(Offline, ["ONLINE", "RECOVER"], 2), 1);
+        assert_eq!(found(Offline, ["ONLINE", "RECOVER"], 1), 0, "not wanted");
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Run {
             summary,
             _lock: lock,
         };
-        run.enter_in_summary().map_err(|error| unwritable(&error))?;
+        run.enter_in_summary()
+            .map_err(|error| Faults::of_log(run.summary.path(), &error))?;
         Ok(run)
     }
 

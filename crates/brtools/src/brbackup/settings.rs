@@ -44,8 +44,6 @@ pub(super) struct Settings {
     pub confirmation: Confirmation,
     /// Show the plan and do nothing.
     pub query: bool,
-    /// Words for brarchive, which runs after a good backup.
-    pub archive_options: Option<Vec<String>>,
     /// Warnings of the profile, for the log.
     pub remarks: Vec<Message>,
     modes: Vec<String>,
@@ -68,7 +66,7 @@ impl Settings {
             options,
             profile: &profile,
         };
-        let modes = values.list("m", "backup_mode");
+        let modes = modes(&values, &mut faults);
         let settings = Settings {
             objects: objects(&modes, &mut faults),
             backup_type: backup_type(&values, &mut faults),
@@ -77,7 +75,6 @@ impl Settings {
             parallel: parallel(&values, &mut faults),
             query: options.has("q"),
             confirmation: values.confirmation(),
-            archive_options: options.pass_through.clone(),
             remarks,
             command_line: crate::environment::command_line(),
             modes,
@@ -149,6 +146,17 @@ impl Settings {
             ("command_line", self.command_line.clone()),
         ]
     }
+}
+
+/// A backup of nothing is a mistake in the command line, whatever its return code would be.
+fn modes(values: &Values, faults: &mut Faults) -> Vec<String> {
+    let modes = values.list("m", "backup_mode");
+    if modes.iter().all(String::is_empty) {
+        let given = values.text("m", "backup_mode");
+        let hint = "it names nothing: give all, a tablespace, a file id, a range of them or a path";
+        faults.push(Message::error(156, &[&given, &"-m", &hint]));
+    }
+    modes
 }
 
 fn objects(modes: &[String], faults: &mut Faults) -> Vec<Object> {

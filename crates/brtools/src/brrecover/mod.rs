@@ -158,7 +158,8 @@ pub fn run(session: &mut Session, target: Target, query_only: bool) -> ReturnCod
             ReturnCode::FailedEarly
         }
         Err(Stop::Signal(signal)) => {
-            session.log.error(261, &[&"BRRECOVER", &signal]);
+            let hint = "files that were restored are whole, the others are as they were before; the same command recovers from here";
+            session.log.error(261, &[&"BRRECOVER", &signal, &hint]);
             ReturnCode::Cancelled
         }
         Err(Stop::Copy(_, what)) => {

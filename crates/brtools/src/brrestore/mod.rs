@@ -4,12 +4,15 @@
 pub mod selection;
 
 use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
 
 use crate::action_id::Tool;
 use crate::brrecover::restore::bring_back;
 use crate::copy::free_bytes;
 use crate::database::InstanceStatus;
 use crate::durable;
+use crate::faults::Faults;
+use crate::messages::Message;
 use crate::options::Parsed;
 use crate::restore::backups::{self, Backup};
 use crate::restore::file::{self, RestoreError, RestoreItem};
@@ -17,6 +20,7 @@ use crate::return_code::ReturnCode;
 use crate::run_log::megabytes;
 use crate::session::Session;
 use crate::summary::archive::ArchiveSummary;
+use selection::SelectionError;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,9 @@ struct Stop(ReturnCode);
 
 /// A run from its command line.
 pub fn main(options: &Parsed) -> ReturnCode {
+    if let Err(contradiction) = one_way(options) {
+        return Faults::one(contradiction).print();
+    }
     let query = options.has("q");
     let second = options.value("a2").map(|list| Wanted::Logs {
         list: list.to_string(),
@@ -86,6 +93,20 @@ pub fn main(options: &Parsed) -> ReturnCode {
     session.close(code)
 }
 
+/// `-b` and `-m` choose files of a backup, `-a` and `-a2` archived logs: one of them a run.
+fn one_way(options: &Parsed) -> Result<(), Message> {
+    let given = |names: &[&'static str]| names.iter().copied().find(|name| options.has(name));
+    let pair = match (given(&["m", "b"]), given(&["a", "a2"])) {
+        (Some(backup), Some(logs)) => (backup, logs),
+        _ if options.has("a") && options.has("a2") => ("a", "a2"),
+        _ => return Ok(()),
+    };
+    Err(Message::error(
+        430,
+        &[&format!("-{}", pair.0), &format!("-{}", pair.1)],
+    ))
+}
+
 /// Database, action id and function id, as every log has them after its frame.
 pub fn begin_log(session: &mut Session, database: u16, action: u16, function: u16) {
     let sid = session.environment.sid.clone();
@@ -117,9 +138,9 @@ pub fn run(session: &mut Session, wanted: &Wanted, consent: Consent) -> ReturnCo
 }
 
 fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(), Stop> {
-    let items = match wanted {
+    let (items, online_logs) = match wanted {
         Wanted::Backup { backup, mode } => select(session, backup, mode)?,
-        Wanted::Logs { list, second } => select_logs(session, list, *second)?,
+        Wanted::Logs { list, second } => (select_logs(session, list, *second)?, Vec::new()),
     };
     show(session, &items)?;
     if consent.query {
@@ -128,6 +149,7 @@ fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(
     }
     refuse_files_in_use(session, &items)?;
     require_space(session, &items)?;
+    warn_of_online_logs(session, &items, &online_logs);
     confirm(session, &items, consent)?;
     session.log.stamp();
     bring_back(&items, &mut session.log, &session.interrupt)
@@ -141,7 +163,12 @@ fn early(session: &mut Session, number: u16, arguments: &[&dyn std::fmt::Display
     Stop(ReturnCode::FailedEarly)
 }
 
-fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<RestoreItem>, Stop> {
+/// The items of `-m`, and where the database of that backup had its online redo logs.
+fn select(
+    session: &mut Session,
+    backup: &str,
+    mode: &str,
+) -> Result<(Vec<RestoreItem>, Vec<PathBuf>), Stop> {
     let chosen = if backup == "last" {
         last(session, mode)?
     } else {
@@ -151,9 +178,39 @@ fn select(session: &mut Session, backup: &str, mode: &str) -> Result<Vec<Restore
         .log
         .info(419, &[&format!("{}.{}", chosen.id, chosen.function)]);
     session.log.info(411, &[&mode]);
-    let places: Vec<std::path::PathBuf> = Vec::new();
-    selection::from_backup(&chosen, mode, &places)
-        .map_err(|error| early(session, 156, &[&mode, &"-m", &error]))
+    let held_by = format!("backup {}.{}", chosen.id, chosen.function);
+    let items = selection::from_backup(&chosen, mode, &[])
+        .map_err(|error| refused(session, ("-m", mode), &held_by, &error))?;
+    let online_logs = chosen.detail.redo_logs.into_iter().map(|log| log.path);
+    Ok((items, online_logs.collect()))
+}
+
+/// What cannot be chosen, said with what to do. `held_by` is where it was looked for.
+fn refused(
+    session: &mut Session,
+    (option, value): (&str, &str),
+    held_by: &str,
+    error: &SelectionError,
+) -> Stop {
+    match error {
+        SelectionError::Unknown(word) => early(
+            session,
+            9044,
+            &[
+                &format!("{option} {word}: no such tablespace, file id or path is in {held_by}"),
+                &"brrestore -b <log> -m all -q shows what a backup holds",
+            ],
+        ),
+        SelectionError::Collision { .. } => early(
+            session,
+            9044,
+            &[
+                error,
+                &"give each a directory of its own: -m <file id>=<directory>,<file id>=<directory>",
+            ],
+        ),
+        _ => early(session, 156, &[&value, &option, error]),
+    }
 }
 
 /// The newest successful backup that holds what is wanted. Others are named with the reason.
@@ -180,15 +237,15 @@ fn last(session: &mut Session, mode: &str) -> Result<Backup, Stop> {
             )],
         );
     }
-    let whole = matches!(mode, "all" | "all_data" | "full");
+    let whole = selection::wants_whole(mode);
+    let mut missing = None;
     for backup in found.usable {
-        let holds = if whole {
-            backup.is_whole()
-        } else {
-            selection::from_backup(&backup, mode, &[]).is_ok()
-        };
-        if holds {
-            return Ok(backup);
+        match selection::from_backup(&backup, mode, &[]) {
+            Err(unknown @ SelectionError::Unknown(_)) => missing = Some(unknown),
+            // Another backup would not make it right; the caller says what is wrong with it.
+            Err(_) => return Ok(backup),
+            Ok(_) if !whole || backup.is_whole() => return Ok(backup),
+            Ok(_) => missing = None,
         }
         session.log.info(
             9045,
@@ -198,7 +255,13 @@ fn last(session: &mut Session, mode: &str) -> Result<Backup, Stop> {
             )],
         );
     }
-    Err(early(session, 435, &[&summary.display()]))
+    match missing {
+        Some(unknown) => {
+            let held_by = format!("any good backup of {}", summary.display());
+            Err(refused(session, ("-m", mode), &held_by, &unknown))
+        }
+        None => Err(early(session, 435, &[&summary.display()])),
+    }
 }
 
 fn named(session: &mut Session, name: &str) -> Result<Backup, Stop> {
@@ -232,7 +295,7 @@ fn select_logs(session: &mut Session, list: &str, second: bool) -> Result<Vec<Re
     };
     session.log.info(414, &[&sid, &list]);
     selection::from_archive(&summary, list, second)
-        .map_err(|error| early(session, 156, &[&list, &"-a", &error]))
+        .map_err(|error| refused(session, ("-a", list), "the archive log", &error))
 }
 
 fn show(session: &mut Session, items: &[RestoreItem]) -> Result<(), Stop> {
@@ -327,7 +390,7 @@ fn refuse_files_in_use(session: &mut Session, items: &[RestoreItem]) -> Result<(
 }
 
 fn require_space(session: &mut Session, items: &[RestoreItem]) -> Result<(), Stop> {
-    let mut needs: Vec<(std::path::PathBuf, u64)> = Vec::new();
+    let mut needs: Vec<(PathBuf, u64)> = Vec::new();
     for item in items {
         let directory = item
             .target
@@ -354,6 +417,24 @@ fn require_space(session: &mut Session, items: &[RestoreItem]) -> Result<(), Sto
         }
     }
     Ok(())
+}
+
+/// What was committed since the backup may be in the online redo logs and nowhere else.
+fn warn_of_online_logs(session: &mut Session, items: &[RestoreItem], online_logs: &[PathBuf]) {
+    let replaced: Vec<String> = items
+        .iter()
+        .filter(|item| online_logs.contains(&item.target) && item.target.exists())
+        .map(|item| item.target.display().to_string())
+        .collect();
+    if replaced.is_empty() {
+        return;
+    }
+    let what = format!(
+        "online redo logs that are there are replaced by those of the backup: {}",
+        replaced.join(", ")
+    );
+    let hint = "their redo is lost, and with it what was committed after the backup and is in no archived log: copy them away first, or restore -m all and use brrecover";
+    session.log.warning(9043, &[&what, &hint]);
 }
 
 fn confirm(session: &mut Session, items: &[RestoreItem], consent: Consent) -> Result<(), Stop> {
@@ -391,21 +472,26 @@ fn confirm(session: &mut Session, items: &[RestoreItem], consent: Consent) -> Re
 
 fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> Stop {
     if let RestoreError::Interrupted(signal) = error {
-        session.log.error(261, &[&"BRRESTORE", &signal]);
+        let hint =
+            "files that were restored are whole, the others are as they were before; start again";
+        session.log.error(261, &[&"BRRESTORE", &signal, &hint]);
         return Stop(ReturnCode::Cancelled);
     }
     let source = match &error {
         RestoreError::Io { path, .. }
         | RestoreError::Size { path, .. }
         | RestoreError::Content { path } => path.clone(),
-        RestoreError::Interrupted(_) => std::path::PathBuf::new(),
+        RestoreError::Interrupted(_) => PathBuf::new(),
     };
-    let target = items
-        .iter()
-        .find(|item| item.source == source || durable::beside(&item.target, "restoring") == source);
-    let shown = target.map_or_else(
-        || source.display().to_string(),
-        |item| item.target.display().to_string(),
+    // What the system refused may also be the target, its temporary name, or a directory above it.
+    let concerned = items.iter().find(|item| {
+        item.source == source
+            || durable::beside(&item.target, "restoring") == source
+            || item.target.starts_with(&source)
+    });
+    let (shown, source) = concerned.map_or_else(
+        || (source.clone(), source.clone()),
+        |item| (item.target.clone(), item.source.clone()),
     );
     if matches!(
         error,
@@ -414,6 +500,8 @@ fn failed(session: &mut Session, items: &[RestoreItem], error: RestoreError) -> 
         session.log.error(9027, &[&source.display()]);
     }
     session.log.error(253, &[&error]);
-    session.log.error(359, &[&shown, &source.display()]);
+    session
+        .log
+        .error(359, &[&shown.display(), &source.display()]);
     Stop(ReturnCode::Failed)
 }

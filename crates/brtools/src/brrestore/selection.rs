@@ -1,6 +1,7 @@
 //! What `-m` and `-a` ask for, found in a backup or among the archived logs.
 //! What lives here: words to restore items. What does not: copying.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::restore::backups::Backup;
@@ -20,9 +21,25 @@ pub enum SelectionError {
     /// A log that has no stored copy.
     #[error("redo log {0} has no stored copy that can be found")]
     NoCopy(u32),
+    /// A list without a word.
+    #[error("it names nothing")]
+    Empty,
+    /// A directory behind `=` that depends on where the tool is started.
+    #[error("'{0}' is no absolute path of a directory")]
+    Directory(String),
     /// A value of `-m` that this release does not do.
     #[error("'{0}' cannot be restored from disk backups")]
     NotSupported(String),
+    /// Two different files would be written to one place.
+    #[error("{} and {} would both be restored to {}", one.display(), other.display(), target.display())]
+    Collision {
+        /// The first file.
+        one: PathBuf,
+        /// The second.
+        other: PathBuf,
+        /// Where both would go.
+        target: PathBuf,
+    },
 }
 
 /// One word, with the directory that stands behind `=`.
@@ -32,25 +49,45 @@ struct Word<'a> {
 }
 
 /// `a,b=/x` or `a,b==/x`: a single `=` belongs to its word, a double one to the whole list.
-fn words(list: &str) -> Vec<Word<'_>> {
+fn words(list: &str) -> Result<Vec<Word<'_>>, SelectionError> {
     let (list, all) = match list.split_once("==") {
-        Some((list, directory)) => (list, Some(PathBuf::from(directory))),
+        Some((list, path)) => (list, Some(directory(path)?)),
         None => (list, None),
     };
-    list.split(',')
+    let words: Vec<Word> = list
+        .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
         .map(|word| match word.split_once('=') {
-            Some((text, directory)) => Word {
+            Some((text, path)) => Ok(Word {
                 text,
-                directory: Some(PathBuf::from(directory)),
-            },
-            None => Word {
+                directory: Some(directory(path)?),
+            }),
+            None => Ok(Word {
                 text: word,
                 directory: all.clone(),
-            },
+            }),
         })
-        .collect()
+        .collect::<Result<_, SelectionError>>()?;
+    if words.is_empty() {
+        Err(SelectionError::Empty)
+    } else {
+        Ok(words)
+    }
+}
+
+fn directory(path: &str) -> Result<PathBuf, SelectionError> {
+    if Path::new(path).is_absolute() {
+        Ok(PathBuf::from(path))
+    } else {
+        Err(SelectionError::Directory(path.to_owned()))
+    }
+}
+
+/// Whether all data files are asked for: only a whole backup holds them.
+pub fn wants_whole(mode: &str) -> bool {
+    let whole = |word: &Word| matches!(word.text, "all" | "all_data" | "full");
+    words(mode).is_ok_and(|words| words.iter().any(whole))
 }
 
 /// The items of `-m` in a backup.
@@ -59,17 +96,57 @@ pub fn from_backup(
     mode: &str,
     control_files: &[PathBuf],
 ) -> Result<Vec<RestoreItem>, SelectionError> {
-    let mut items: Vec<RestoreItem> = Vec::new();
-    for word in words(mode) {
+    let mut items = Items::default();
+    for word in words(mode)? {
         let found = files_of(backup, word.text, control_files)?;
         for (saved, target) in found {
             let target = placed(&target, word.directory.as_deref());
-            if !items.iter().any(|item| item.target == target) {
-                items.push(item(saved, target));
-            }
+            items.add(item(saved, target))?;
         }
     }
-    Ok(items)
+    Ok(items.list)
+}
+
+/// Items with the places that they take.
+#[derive(Default)]
+struct Items {
+    list: Vec<RestoreItem>,
+    places: BTreeMap<PathBuf, usize>,
+}
+
+impl Items {
+    /// Adds an item once. Of two files for one place only one would be left in the end, so that is refused.
+    fn add(&mut self, item: RestoreItem) -> Result<(), SelectionError> {
+        let place = resolved(&item.target);
+        match self.places.get(&place).map(|index| &self.list[*index]) {
+            // A group's members and all control files come from one copy; what is named twice is wanted once.
+            Some(known) if known.source == item.source => {}
+            Some(known) => {
+                return Err(SelectionError::Collision {
+                    one: known.original.clone(),
+                    other: item.original,
+                    target: item.target,
+                });
+            }
+            None => {
+                self.places.insert(place, self.list.len());
+                self.list.push(item);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The path with the links in what exists of its directory followed: two names of one place are one place.
+fn resolved(target: &Path) -> PathBuf {
+    target
+        .ancestors()
+        .skip(1)
+        .find_map(|directory| {
+            let real = directory.canonicalize().ok()?;
+            Some(real.join(target.strip_prefix(directory).ok()?))
+        })
+        .unwrap_or_else(|| target.to_owned())
 }
 
 fn files_of<'a>(
@@ -147,8 +224,8 @@ pub fn from_archive(
     list: &str,
     second: bool,
 ) -> Result<Vec<RestoreItem>, SelectionError> {
-    let mut items = Vec::new();
-    for word in words(list) {
+    let mut items = Items::default();
+    for word in words(list)? {
         let (first, last) = range(word.text)?;
         for sequence in first..=last {
             let entry = summary
@@ -161,15 +238,16 @@ pub fn from_archive(
                 .and_then(|copy| copy.stored.clone());
             let (hash, bytes, source) = stored.ok_or(SelectionError::NoCopy(sequence))?;
             let target = placed(&entry.path, word.directory.as_deref());
-            items.push(RestoreItem {
+            let item = RestoreItem {
                 original: entry.path.clone(),
                 source,
                 target,
                 check: Some((hash, bytes)),
-            });
+            };
+            items.add(item)?;
         }
     }
-    Ok(items)
+    Ok(items.list)
 }
 
 /// Longest range, so that a typing error does not ask for a billion logs.
@@ -258,6 +336,56 @@ mod tests {
     }
 
     #[test]
+    fn two_files_are_not_restored_to_one_place() {
+        let mut backup = backup();
+        let twin = "/o/sapdata2/system.data1";
+        backup.detail.datafiles[2].path = twin.into();
+        backup
+            .detail
+            .saved
+            .iter_mut()
+            .filter(|saved| saved.original == Path::new("/o/sapdata2/40bd.data2"))
+            .for_each(|saved| saved.original = twin.into());
+        assert_eq!(from_backup(&backup, "all", &[]).unwrap().len(), 3);
+        assert_eq!(from_backup(&backup, "all,1,1", &[]).unwrap().len(), 3);
+        let directory = tempfile::tempdir().unwrap();
+        let (x, y) = (directory.path().join("x"), directory.path().join("y"));
+        std::fs::create_dir(&x).unwrap();
+        std::os::unix::fs::symlink(&x, &y).unwrap();
+        let (x, y) = (x.display(), y.display());
+        for mode in [
+            format!("all={x}"),
+            format!("1,3=={x}/deep"),
+            format!("1={x},3={y}"),
+            format!("1={x}/deep,3={y}/deep"),
+        ] {
+            let error = from_backup(&backup, &mode, &[]).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.starts_with(
+                    "/o/sapdata1/system.data1 and /o/sapdata2/system.data1 would both"
+                ),
+                "{mode}: {said}"
+            );
+        }
+        assert!(from_backup(&backup, &format!("1={x},3={x}/other"), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_directory_behind_it_does_not_make_all_less() {
+        for (mode, whole) in [
+            ("all", true),
+            ("all=/x", true),
+            ("0,full==/x", true),
+            ("1-3", false),
+            ("SYSTEM=/all", false),
+            (",", false),
+        ] {
+            assert_eq!(wants_whole(mode), whole, "{mode}");
+        }
+    }
+
+    #[test]
     fn the_newest_control_file_copy_is_taken() {
         let items = from_backup(
             &backup(),
@@ -275,7 +403,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused() {
-        for mode in ["NOSUCH", "9", "3-1", "/nowhere", "incr", "1-x"] {
+        for mode in [
+            "NOSUCH", "9", "3-1", "/nowhere", "incr", "1-x", "", ",", "1=", "1=x", "1==x",
+            "all=./x",
+        ] {
             assert!(from_backup(&backup(), mode, &[]).is_err(), "{mode}");
         }
     }

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::messages::counted;
+
 /// A copy that failed. What had been written of the target is gone again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -88,7 +90,7 @@ pub enum CopyError {
         hint: &'static str,
     },
     /// Blocks of the source are damaged, also when read again.
-    #[error("{} has {count} damaged blocks: {}. HINT: see 'backstay verify', then recover the blocks or restore the file", path.display(), first.join(", "))]
+    #[error("{} has {}: {}. HINT: see 'backstay verify', then recover the blocks or restore the file", path.display(), counted(*count, "damaged block"), first.join(", "))]
     Damaged {
         /// The source.
         path: PathBuf,

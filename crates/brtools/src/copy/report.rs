@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{CopyError, CopyReport};
+use crate::messages::counted;
 use crate::run_log::{RunLog, megabytes};
 
 /// Torn blocks that a message names.
@@ -28,8 +29,8 @@ pub fn success(log: &mut RunLog, source: &Path, report: &CopyReport) {
     );
     if report.blocks_read_again > 0 {
         let what = format!(
-            "{} blocks of {} were being written while they were copied; read again they were whole",
-            report.blocks_read_again,
+            "{} of {} being written while copied; whole when read again",
+            counted(report.blocks_read_again, "block"),
             source.display()
         );
         log.info(9045, &[&what]);
@@ -41,7 +42,7 @@ pub fn success(log: &mut RunLog, source: &Path, report: &CopyReport) {
             .take(NAMED_BLOCKS_MAX)
             .map(u32::to_string)
             .collect();
-        log.warning(9006, &[&torn, &source.display()]);
+        log.warning(9006, &[&counted(torn, "block"), &source.display()]);
         log.info(
             9045,
             &[&format!(
@@ -53,16 +54,16 @@ pub fn success(log: &mut RunLog, source: &Path, report: &CopyReport) {
     }
     if report.blocks_zero > 0 {
         let what = format!(
-            "{} blocks of {} hold only zeros",
-            report.blocks_zero,
+            "{} of {} with nothing but zeros",
+            counted(report.blocks_zero, "block"),
             source.display()
         );
         log.info(9045, &[&what]);
     }
     if report.blocks_marked_corrupt > 0 {
         let what = format!(
-            "{} blocks of {} are marked corrupt",
-            report.blocks_marked_corrupt,
+            "{} of {} marked corrupt",
+            counted(report.blocks_marked_corrupt, "block"),
             source.display()
         );
         log.warning(9043, &[&what, &"they were so before and are so in the copy: find the objects in DBA_EXTENTS and rebuild them"]);
@@ -125,9 +126,14 @@ pub fn failure(log: &mut RunLog, source: &Path, target: &Path, error: &CopyError
             other(log, error);
             log.error(366, &[&path.display()]);
         }
-        CopyError::Damaged { path, count, first } => {
-            log.error(9005, &[count, &path.display(), &first.join(", ")])
-        }
+        CopyError::Damaged { path, count, first } => log.error(
+            9005,
+            &[
+                &counted(*count, "bad block"),
+                &path.display(),
+                &first.join(", "),
+            ],
+        ),
         CopyError::Different { path, target } => {
             log.error(9013, &[&target.display(), &path.display()])
         }

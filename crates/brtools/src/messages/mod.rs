@@ -220,6 +220,15 @@ fn fill(template: &str, arguments: &[String]) -> String {
     out
 }
 
+/// A number with its noun: `1 bad block`, `2 bad blocks`.
+pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    // What does not fit is more than one in any case.
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
 /// The lines of an error as Oracle or the system printed it, for a message of one line.
 pub fn joined(text: &str) -> String {
     text.lines()
@@ -283,6 +292,13 @@ mod tests {
             begin.line(LogForm::Release40b),
             "BR315I Alter tablespace SYSTEM begin backup successful"
         );
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(counted(0u32, "block"), "0 blocks");
+        assert_eq!(counted(1usize, "bad block"), "1 bad block");
+        assert_eq!(counted(2u64, "block"), "2 blocks");
     }
 
     #[test]

@@ -51,8 +51,8 @@ pub fn parse(tool: Tool, arguments: &[String]) -> Result<Parsed, Message> {
             .get(position)
             .filter(|next| !next.starts_with('-') || is_negative(next));
         let value = match (row.argument, next) {
-            (Argument::Required(what), None) => {
-                let hint = format!("-{} {what}", row.short);
+            (Argument::Required(_), None) => {
+                let hint = format!("-{} {}", row.short, row.usage());
                 return Err(Message::error(155, &[&word, &hint]));
             }
             (Argument::Required(_) | Argument::Optional(_), Some(value)) => {
@@ -86,6 +86,12 @@ fn is_negative(word: &str) -> bool {
 
 fn find(tool: Tool, word: &str, position: usize) -> Result<&'static Row, Message> {
     let help = format!("{} -h lists all options", tool.name().to_lowercase());
+    // What every other program understands.
+    let word = match word {
+        "--help" => "-help",
+        "--version" => "-V",
+        word => word,
+    };
     let Some(name) = word.strip_prefix('-').filter(|name| !name.is_empty()) else {
         return Err(Message::error(154, &[&word, &position, &help]));
     };
@@ -171,10 +177,9 @@ pub fn help(tool: Tool) -> String {
     let mut text =
         format!("{name} ({VERSION}): {purpose}\n\nUsage: {name} [options]\n\nOptions:\n");
     let write_row = |text: &mut String, row: &Row| {
-        let argument = match row.argument {
-            Argument::None => String::new(),
-            Argument::Required(what) | Argument::PassThrough(what) => format!(" {what}"),
-            Argument::Optional(what) => format!(" [{what}]"),
+        let argument = match row.usage() {
+            nothing if nothing.is_empty() => nothing,
+            usage => format!(" {usage}"),
         };
         let long: String = row.long.iter().map(|long| format!("|-{long}")).collect();
         let _infallible = writeln!(text, "  -{}{long}{argument}\n      {}", row.short, row.help);
@@ -236,6 +241,15 @@ mod tests {
     }
 
     #[test]
+    fn help_and_version_are_asked_for_as_everywhere() {
+        for tool in Tool::ALL {
+            assert!(read(tool, "--help").unwrap().has("h"));
+            assert!(read(tool, "--version").unwrap().has("V"));
+            assert_eq!(read(tool, "--mode all").unwrap_err().number(), 153);
+        }
+    }
+
+    #[test]
     fn what_follows_the_call_of_another_tool_is_its_own() {
         let parsed = read(Tool::Brbackup, "-t online -c -a -sd -c -nonsense").unwrap();
         assert_eq!(
@@ -282,6 +296,30 @@ mod tests {
             }
             assert!(text.contains("Examples:") && text.contains("Exit status:"));
         }
+    }
+
+    #[test]
+    fn the_help_lists_what_is_accepted_and_nothing_that_is_refused() {
+        for tool in Tool::ALL {
+            let text = help(tool);
+            for refused in ["check|nolog", "E|D", "no|yes", "[]"] {
+                assert!(!text.contains(refused), "{} {refused}", tool.name());
+            }
+            for row in rows(tool) {
+                let Support::Only(known) = row.support else {
+                    continue;
+                };
+                let long: String = row.long.iter().map(|long| format!("|-{long}")).collect();
+                let line = format!("  -{}{long} {}", row.short, row.usage());
+                assert!(text.contains(line.trim_end()), "{} {line}", tool.name());
+                for value in known {
+                    let line = format!("-{} {value}", row.short);
+                    assert!(read(tool, &line).is_ok(), "{} {line}", tool.name());
+                }
+            }
+        }
+        assert!(help(Tool::Brbackup).contains("-t|-type online|offline|offline_force"));
+        assert!(help(Tool::Brbackup).contains("-q|-query\n"));
     }
 
     proptest! {

@@ -21,7 +21,7 @@ pub enum Argument {
 pub enum Support {
     /// Any value that the option's own code accepts.
     Full,
-    /// Only these values; others exist in SAP's tools and are refused by name.
+    /// Only these values, which the help lists; others exist in SAP's tools and are refused by name.
     Only(&'static [&'static str]),
     /// Exists in SAP's tools, not here yet.
     NotYet,
@@ -40,6 +40,25 @@ pub struct Row {
     pub support: Support,
     /// One line.
     pub help: &'static str,
+}
+
+impl Row {
+    /// What follows the option as usage and hints show it: nothing that this release refuses.
+    pub fn usage(&self) -> String {
+        let accepted = match self.support {
+            Support::Only(known) => Some(known.join("|")),
+            Support::Full | Support::NotYet => Option::None,
+        };
+        let shown = |what: &str| accepted.clone().unwrap_or_else(|| what.to_owned());
+        match self.argument {
+            Argument::None => String::new(),
+            Argument::Required(what) | Argument::PassThrough(what) => shown(what),
+            Argument::Optional(what) => match shown(what) {
+                nothing if nothing.is_empty() => nothing,
+                what => format!("[{what}]"),
+            },
+        }
+    }
 }
 
 const fn row(
@@ -106,7 +125,7 @@ const VERSION: Row = row(
 const LANGUAGE: Row = row(
     "l",
     &["language"],
-    Required("E|D"),
+    Required("E"),
     Only(&["E"]),
     "language of the messages",
 );
@@ -134,7 +153,7 @@ const VERIFY: Row = row(
 const COMPRESS: Row = row(
     "k",
     &["compress"],
-    Required("no|yes|…"),
+    Required("no"),
     Only(&["no"]),
     "compression",
 );
@@ -172,7 +191,7 @@ const BRBACKUP: &[Row] = &[
     row(
         "t",
         &["type"],
-        Required("online|offline"),
+        Required("online|offline|offline_force"),
         Only(&["online", "offline", "offline_force"]),
         "with the database open, or shut down for the while",
     ),

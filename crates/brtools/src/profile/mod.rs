@@ -7,10 +7,11 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
+use crate::messages::Message;
 use crate::options::nearest;
 use table::{Kind, Row};
 
@@ -32,6 +33,8 @@ pub struct Finding {
     pub what: String,
     /// What to do.
     pub hint: String,
+    /// Whether the parameter is none that there is, so that its line has no effect.
+    pub is_unknown: bool,
     file: PathBuf,
 }
 
@@ -39,6 +42,23 @@ impl Finding {
     /// Whether a run must not start with it.
     pub fn is_error(&self) -> bool {
         self.error
+    }
+
+    /// The message: what its author believes to be set and is not must not pass for success.
+    pub fn message(&self) -> Message {
+        if self.error {
+            Message::error(9044, &[self, &self.hint])
+        } else if self.is_unknown {
+            let place = format!(
+                "{}, line {}, column {}",
+                self.file.display(),
+                self.line,
+                self.column
+            );
+            Message::warning(163, &[&self.parameter, &place, &self.hint])
+        } else {
+            Message::info(9045, &[self])
+        }
     }
 }
 
@@ -66,15 +86,10 @@ pub struct Profile {
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Profile {
-    /// Reads a profile with the process's environment. Errors: input and output, or larger than [`BYTES_MAX`].
+    /// Reads a profile with the process's environment. Errors: input and output, no regular file, or larger than
+    /// [`BYTES_MAX`].
     pub fn load(path: &Path) -> io::Result<(Profile, Vec<Finding>)> {
-        let bytes = fs::metadata(path)?.len();
-        if bytes > BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "{bytes} bytes, more than a profile can have ({BYTES_MAX})"
-            )));
-        }
-        let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+        let text = bounded::read_text(path, BYTES_MAX)?;
         Ok(Profile::parse(&text, path, &|name| {
             std::env::var(name).ok()
         }))
@@ -91,6 +106,7 @@ impl Profile {
                 column: wrong.at.1,
                 parameter: wrong.name,
                 what: wrong.what,
+                is_unknown: false,
                 hint: "the form is: parameter = value, or parameter = (value, value); quote blanks and '$'".to_string(),
                 file: file.to_owned(),
             })
@@ -106,16 +122,21 @@ impl Profile {
                     parameter,
                     what,
                     hint,
+                    is_unknown: false,
                     file: file.to_owned(),
                 });
             };
             let Some(row) = table::find(&assignment.name) else {
                 let names = table::ROWS.iter().map(|row| row.name);
-                let near = nearest(&assignment.name, names)
-                    .map(|near| format!("did you mean {near}?"))
-                    .unwrap_or_default();
-                let what = format!("unknown parameter '{}' is ignored. {near}", assignment.name);
-                note(false, assignment.name_at, what.trim_end().to_string(), near);
+                let hint = nearest(&assignment.name, names).map_or_else(
+                    || "the line is ignored: correct or delete it".to_owned(),
+                    |near| format!("the line is ignored: did you mean {near}?"),
+                );
+                let what = format!("unknown parameter '{}'", assignment.name);
+                note(false, assignment.name_at, what, hint);
+                if let Some(finding) = findings.last_mut() {
+                    finding.is_unknown = true;
+                }
                 continue;
             };
             if profile.set.contains_key(row.name) {
@@ -293,6 +314,7 @@ pub fn size(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::Severity;
     use proptest::prelude::*;
 
     fn variables(name: &str) -> Option<String> {
@@ -358,12 +380,17 @@ mod tests {
             ]
         );
         assert!(
-            findings[0]
-                .to_string()
-                .contains("did you mean backup_mode?"),
+            findings[0].hint.contains("did you mean backup_mode?"),
             "{}",
-            findings[0]
+            findings[0].hint
         );
+        let told: Vec<(u16, Severity)> = findings
+            .iter()
+            .map(|finding| (finding.message().number(), finding.message().severity()))
+            .collect();
+        assert_eq!(told[0], (163, Severity::Warning));
+        assert_eq!(told[1], (9044, Severity::Error));
+        assert_eq!(told[3], (9045, Severity::Info));
         assert!(
             findings[1].to_string().contains("did you mean online?"),
             "{}",

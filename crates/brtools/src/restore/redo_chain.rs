@@ -1,6 +1,7 @@
 //! The redo logs that can be had, wherever they are, and whether they reach without a gap.
 //! What lives here: looking into the archive directory, `arch<SID>.log` and the online logs. What does not: applying.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -266,15 +267,17 @@ impl RedoChain {
         for (sequence, logs) in self.logs.range(first..).rev() {
             for (index, log) in logs.iter().enumerate() {
                 let is_enough = is_target(log);
-                let next = self
+                let through = |(next, strangeness): (usize, u32)| {
+                    let (rank, _) = best.get(&(sequence + 1, next))?;
+                    Some((rank.joined(strangeness), Some(next)))
+                };
+                let goes_on = self
                     .successors(log)
                     .filter(|_| !is_enough)
-                    .max_by_key(|next| best.get(&(sequence + 1, *next)).map(|(rank, _)| *rank));
-                let rank = match next.and_then(|next| best.get(&(sequence + 1, next))) {
-                    Some((rank, _)) => *rank,
-                    None => rank_of(log, is_enough),
-                };
-                best.insert((*sequence, index), (rank, next));
+                    .filter_map(through)
+                    .max();
+                let here = goes_on.unwrap_or_else(|| (Rank::of(log, is_enough), None));
+                best.insert((*sequence, index), here);
             }
         }
         let holds = |log: &ChainLog| {
@@ -287,7 +290,7 @@ impl RedoChain {
             .max_by_key(|place| best.get(place).map(|(rank, _)| *rank));
         let is_enough = place
             .and_then(|place| best.get(&place))
-            .is_some_and(|(rank, _)| rank.0);
+            .is_some_and(|(rank, _)| rank.is_enough);
         let mut logs = Vec::new();
         while let Some((sequence, index)) = place {
             logs.extend(
@@ -302,13 +305,14 @@ impl RedoChain {
         Reached { logs, is_enough }
     }
 
-    /// Logs that begin where this one ended.
-    fn successors(&self, log: &ChainLog) -> impl Iterator<Item = usize> {
-        let end = log.header.next_scn;
+    /// Logs that begin at the SCN where this one ended, and how strange it is that they should: two lives of a database
+    /// can come to the same SCN, but hardly at the same time, and the time of the switch is in both headers.
+    fn successors(&self, log: &ChainLog) -> impl Iterator<Item = (usize, u32)> {
+        let (scn, time) = (log.header.next_scn, log.header.next_time);
         let next = self.logs.get(&(log.sequence + 1)).into_iter().flatten();
         next.enumerate()
-            .filter(move |(_, next)| next.header.first_scn == end)
-            .map(|(index, _)| index)
+            .filter(move |(_, next)| next.header.first_scn == scn)
+            .map(move |(index, next)| (index, u32::from(Some(next.header.first_time) != time)))
     }
 
     /// Whether there are logs of this number or above.
@@ -322,12 +326,37 @@ impl RedoChain {
     }
 }
 
-/// Reaches the target; time of the end, where an open end is the newest; sequence of the end.
-type Rank = (bool, u32, u32);
+/// How good a way through the logs is; the greatest is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// It reaches the target.
+    is_enough: bool,
+    /// Time of its end, where an open end is the newest.
+    end: u32,
+    /// Sequence of its end.
+    last: u32,
+    /// Logs that follow each other although their times do not, fewest first.
+    strange: Reverse<u32>,
+}
 
-fn rank_of(log: &ChainLog, is_enough: bool) -> Rank {
-    let end = log.header.next_time.map_or(u32::MAX, |time| time.raw());
-    (is_enough, end, log.sequence)
+impl Rank {
+    /// Of a way that ends with this log.
+    fn of(log: &ChainLog, is_enough: bool) -> Rank {
+        Rank {
+            is_enough,
+            end: log.header.next_time.map_or(u32::MAX, |time| time.raw()),
+            last: log.sequence,
+            strange: Reverse(0),
+        }
+    }
+
+    /// Of the same way with one more log before it.
+    fn joined(self, strangeness: u32) -> Rank {
+        Rank {
+            strange: Reverse(self.strange.0 + strangeness),
+            ..self
+        }
+    }
 }
 
 /// Whether the redo of an open log is the beginning of a closed one. What cannot be read is not.
@@ -447,18 +476,55 @@ mod tests {
         assert_eq!(chain.passed_over.len(), 1);
     }
 
+    /// A log that ended, with its SCNs and the times of the switches before and behind it.
+    fn closed(sequence: u32, scns: (u64, u64), times: (u32, u32)) -> Vec<u8> {
+        let mut bytes = log(sequence, 7, false);
+        let mut header = LogHeader::read(&bytes[512..]).unwrap();
+        header.first_scn = Scn::new(scns.0);
+        header.next_scn = Scn::new(scns.1);
+        header.first_time = OracleTime::from_raw(times.0);
+        header.next_time = Some(OracleTime::from_raw(times.1));
+        header.write(&mut bytes[512..]);
+        bytes
+    }
+
+    #[test]
+    fn lives_that_come_to_one_scn_are_told_apart_by_the_time_of_the_switch() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, sequence, scns, times) in [
+            ("z1", 1, (100, 200), (5, 10)),
+            // The first life ends at the SCN at which the second has a switch, later.
+            ("a2", 2, (200, 300), (10, 20)),
+            ("b2", 2, (200, 300), (10, 50)),
+            ("b3", 3, (300, 400), (50, 60)),
+        ] {
+            fs::write(directory.path().join(name), closed(sequence, scns, times)).unwrap();
+        }
+        let incarnation = Incarnation {
+            dbid: 7,
+            resetlogs: ResetLogs::default(),
+        };
+        let find = |damaged: &BTreeSet<PathBuf>| {
+            let summary = directory.path().join("arch");
+            RedoChain::find(incarnation, directory.path(), &summary, &[], damaged).unwrap()
+        };
+        let second = |damaged: &BTreeSet<PathBuf>| {
+            let reached = find(damaged).reach(1, Scn::new(100), |_| false);
+            assert_eq!(reached.logs.len(), 3);
+            reached.logs[1].place.path().to_owned()
+        };
+        assert_eq!(second(&BTreeSet::new()), directory.path().join("b2"));
+        // With nothing better, SCNs that follow each other are tried all the same.
+        let damaged = BTreeSet::from([directory.path().join("b2")]);
+        assert_eq!(second(&damaged), directory.path().join("a2"));
+    }
+
     #[test]
     fn two_lives_of_one_sequence_are_told_apart_by_their_scns() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let write = |name: &str, sequence: u32, scns: (u64, u64), time: u32| {
-            let mut bytes = log(sequence, 7, false);
-            let mut header = LogHeader::read(&bytes[512..]).unwrap();
-            header.first_scn = Scn::new(scns.0);
-            header.next_scn = Scn::new(scns.1);
-            header.next_time = Some(OracleTime::from_raw(time));
-            header.write(&mut bytes[512..]);
-            fs::write(path(name), bytes).unwrap();
+        let write = |name: &str, sequence, scns, time| {
+            fs::write(path(name), closed(sequence, scns, (0, time))).unwrap();
         };
         write("z1", 1, (100, 200), 10);
         // The first life went to 3; the second is newer and only went to 2.

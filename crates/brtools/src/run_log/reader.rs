@@ -1,12 +1,12 @@
 //! Reading a detail log back: what was saved, what the database looked like, how the run ended.
 //! What lives here: parsing, with limits. What does not: deciding which backup to use.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::inventory::{self, ListedDatafile, ListedRedoLog};
 use crate::action_id::ActionId;
+use crate::bounded;
 
 /// Largest detail log that is read, in bytes.
 pub const BYTES_MAX: u64 = 256 << 20;
@@ -73,15 +73,9 @@ enum Section {
 }
 
 impl DetailLog {
-    /// Reads a log. Errors: input and output, or larger than [`BYTES_MAX`].
+    /// Reads a log. Errors: input and output, no regular file, or larger than [`BYTES_MAX`].
     pub fn read(path: &Path) -> io::Result<DetailLog> {
-        let bytes = fs::metadata(path)?.len();
-        if bytes > BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "{bytes} bytes, more than a log can have ({BYTES_MAX})"
-            )));
-        }
-        let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+        let text = bounded::read_text(path, BYTES_MAX)?;
         let id = path
             .file_stem()
             .and_then(|stem| stem.to_string_lossy().parse().ok());

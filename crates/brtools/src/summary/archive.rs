@@ -13,11 +13,11 @@
 //! Keywords are filled with dots to nine characters. The file is replaced whole at each change; a line that cannot be
 //! read is named, and the file is then not written to.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::action_id::{ActionId, Stamp};
+use crate::bounded;
 use crate::durable;
 use crate::run_log::reader;
 
@@ -100,16 +100,9 @@ impl ArchiveSummary {
             path: path.to_owned(),
             source,
         };
-        let text = match fs::metadata(path) {
+        let text = match bounded::read_text(path, BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(io(error)),
-            Ok(metadata) if metadata.len() > BYTES_MAX => {
-                return Err(io(io::Error::other(format!(
-                    "{} bytes are too many",
-                    metadata.len()
-                ))));
-            }
-            Ok(_) => String::from_utf8_lossy(&fs::read(path).map_err(io)?).into_owned(),
+            read => read.map_err(io)?,
         };
         let mut entries: Vec<ArchivedLogEntry> = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -301,6 +294,7 @@ mod tests {
     use super::*;
     use crate::action_id::Tool;
     use proptest::prelude::*;
+    use std::fs;
 
     fn summary(path: &Path) -> ArchiveSummary {
         let id = ActionId::new(Tool::Brarchive, Stamp::from_seconds(1_700_000_000));

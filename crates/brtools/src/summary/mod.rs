@@ -7,11 +7,11 @@
 
 pub mod archive;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::action_id::{ActionId, Stamp};
+use crate::bounded;
 use crate::durable;
 use crate::return_code::ReturnCode;
 use crate::run_log::VERSION;
@@ -118,18 +118,10 @@ impl SummaryLog {
     }
 
     fn text(&self) -> io::Result<String> {
-        match fs::metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-            Ok(metadata) if metadata.len() > BYTES_MAX => {
-                return Err(io::Error::other(format!(
-                    "{} bytes, more than a summary log can have",
-                    metadata.len()
-                )));
-            }
-            Ok(_) => {}
-            Err(error) => return Err(error),
+        match bounded::read_text(&self.path, BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            read => read,
         }
-        Ok(String::from_utf8_lossy(&fs::read(&self.path)?).into_owned())
     }
 }
 
@@ -183,6 +175,7 @@ mod tests {
     use super::*;
     use crate::action_id::Tool;
     use proptest::prelude::*;
+    use std::fs;
 
     #[test]
     fn a_run_is_visible_while_it_runs_and_after() {

@@ -505,10 +505,10 @@ fn begin(
         return Err(canceled().and(264, "no recovery required"));
     };
     let journal = instance.home.doublewrite_file();
-    let repaired = repair_resumed(&journal, &files)?;
+    let repaired = repair_unrestored(&journal, &control, request.using_backup_controlfile)?;
     if !repaired.is_empty() {
         instance.alert(&format!(
-            "Repaired {} torn blocks of an interrupted recovery",
+            "Repaired {} torn blocks before recovery",
             repaired.len()
         ));
     }
@@ -528,16 +528,29 @@ fn begin(
     })
 }
 
-/// Blocks torn when an earlier recovery was cut off; a freshly restored file has no bit of an earlier recovery.
-fn repair_resumed(journal: &Path, files: &[DataFile]) -> OraResult<Vec<(u32, u32)>> {
-    if !files
+/// Repairs what a crash or a recovery that was cut off has torn, in every file of the database: this recovery takes the
+/// journal for itself, and crash recovery of the files that it does not touch would miss it. A file that was restored is
+/// left alone: its blocks must be whole, or come from redo.
+fn repair_unrestored(
+    journal: &Path,
+    control: &Control,
+    using_backup_controlfile: bool,
+) -> OraResult<Vec<(u32, u32)>> {
+    let was_here = |record: &DatafileRecord, file: &DataFile| {
+        using_backup_controlfile
+            || file.header.checkpoint_count >= record.checkpoint_count
+            || file.header.status & status::MEDIA_FUZZY != 0
+    };
+    let files: Vec<DataFile> = control
+        .datafiles
         .iter()
-        .any(|file| file.header.status & status::MEDIA_FUZZY != 0)
-    {
-        return Ok(Vec::new());
-    }
+        // One that is lost has no torn blocks.
+        .filter_map(|record| Some((record, datafile::open(record).ok()?)))
+        .filter(|(record, file)| was_here(record, file))
+        .map(|(_, file)| file)
+        .collect();
     Doublewrite::open(journal)
-        .and_then(|doublewrite| doublewrite.repair(files))
+        .and_then(|doublewrite| doublewrite.repair(&files))
         .map_err(|e| OraError::new(1242, format!("doublewrite journal: {e}")))
 }
 
