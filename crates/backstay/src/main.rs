@@ -5,6 +5,7 @@ mod demo;
 mod install_links;
 mod practice;
 mod said;
+mod store;
 mod verify;
 
 use std::ffi::OsString;
@@ -33,6 +34,8 @@ enum Command {
     #[command(subcommand)]
     Practice(practice::Command),
     InstallLinks(install_links::Arguments),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     Verify(verify::VerifyArguments),
 }
 
@@ -60,6 +63,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Practice(command) => practice::run(command),
         Command::InstallLinks(arguments) => install_links::run(&arguments),
+        Command::Store(command) => store::run(command),
         Command::Verify(arguments) => verify::run(&arguments),
     }
 }
