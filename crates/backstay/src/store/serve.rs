@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
 use ::store::config::{Config, ConfigError, LogForm};
 use ::store::{Addresses, serve};
+use clap::Args;
 
 /// Run a store in the foreground, until SIGTERM or Ctrl-C
 #[derive(Debug, Args)]
@@ -75,11 +75,17 @@ fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
 
 fn announce(addresses: &Addresses) {
     println!("The store in {} is open.", addresses.directory.display());
-    println!("  backup API      http://{}/druva-phoenix/v1/", addresses.api);
+    println!(
+        "  backup API      http://{}/druva-phoenix/v1/",
+        addresses.api
+    );
     match &addresses.nfs {
         Some(nfs) => println!("  NFS             {nfs}"),
         None => println!("  NFS             by the kernel"),
     }
     println!("  administration  https://{}/v1/", addresses.admin);
-    println!("Next: backstay mount create NAME --store-dir {}", addresses.directory.display());
+    println!(
+        "Next: backstay mount create NAME --store-dir {}",
+        addresses.directory.display()
+    );
 }

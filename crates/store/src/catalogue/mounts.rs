@@ -166,6 +166,12 @@ pub(crate) fn set(connection: &Connection, row: &MountRow) -> Result<(), Catalog
     Ok(())
 }
 
+/// Every seal has been answered.
+pub(crate) fn forget_unanswered(connection: &Connection) -> Result<(), CatalogueError> {
+    connection.execute("update mounts set unanswered = null", [])?;
+    Ok(())
+}
+
 /// Removes a mount's row with its snapshots' and logs'. The logs' ids are returned, for their files.
 pub(crate) fn remove(connection: &Connection, id: u64) -> Result<Vec<u64>, CatalogueError> {
     let mut statement = connection.prepare("select id from logs where mount = ?1")?;

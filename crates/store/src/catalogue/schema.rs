@@ -33,7 +33,7 @@ create table mounts (
     -- number of the data directory's inode: another directory of the same name is not the same data
     inode         integer not null,
     open_job      integer,
-    -- a snapshot that was sealed while nobody could be told
+    -- the snapshot sealed last, until the next POST or orderly stop: a crash may have swallowed the answer
     unanswered    text
 ) strict;
 

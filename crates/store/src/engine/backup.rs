@@ -98,6 +98,7 @@ impl Engine {
         self.catalogue
             .change(|connection| record_seal(connection, &mount, job, &snapshot, Some(&seal)))?;
         failpoint::reach("put-after-commit");
+        self.answered().insert(snapshot.clone());
         self.decommission_if_drained()?;
         Ok(Sealed {
             snap_name: snapshot,
@@ -107,20 +108,13 @@ impl Engine {
 
     /// A PUT whose answer a crash has swallowed is answered when it is repeated, once and until the next POST.
     fn answer_again(&self, mount: MountRow) -> Result<Sealed, Refusal> {
-        let Some(snapshot) = mount.unanswered.clone() else {
-            return Err(Code::BackupNotStarted.into());
-        };
-        let name = mount.name.clone();
-        let answered = MountRow {
-            unanswered: None,
-            ..mount
-        };
-        self.catalogue
-            .change(|connection| mounts::set(connection, &answered))?;
-        Ok(Sealed {
-            snap_name: snapshot,
-            mount_name: name,
-        })
+        match mount.unanswered {
+            Some(snapshot) if self.answered().insert(snapshot.clone()) => Ok(Sealed {
+                snap_name: snapshot,
+                mount_name: mount.name,
+            }),
+            _ => Err(Code::BackupNotStarted.into()),
+        }
     }
 
     /// Freezes the mount's data. Writers wait from `quiesced` until nothing depends on the data any more.
@@ -262,7 +256,7 @@ pub(super) fn record_seal(
     let idle = MountRow {
         phase: Phase::Idle,
         open_job: None,
-        unanswered: seal.is_none().then(|| snapshot.to_owned()),
+        unanswered: Some(snapshot.to_owned()),
         ..mount.clone()
     };
     mounts::set(connection, &idle)?;

@@ -28,7 +28,7 @@ impl Engine {
             if !force && pending > 0 {
                 return Err(Refusal::new(
                     Code::TooManyPendingSnapshots,
-                    format!("{pending} snapshots of {name} wait to become recovery points; they would be lost"),
+                    format!("snapshots of {name} that wait to become recovery points would be lost: {pending}"),
                     "wait for them, or say --force",
                 ));
             }
