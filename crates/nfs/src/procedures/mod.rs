@@ -18,7 +18,6 @@ mod write;
 pub(crate) use status::{Refusal, Status};
 
 use crate::export::LiveExport;
-use crate::handle::WIRE_BYTES_MAX;
 use crate::identity::Identity;
 use crate::kernel::{self, KernelHandle};
 use crate::server::Shared;
@@ -112,9 +111,8 @@ pub(crate) fn find(number: u32) -> Option<&'static Procedure> {
 }
 
 impl Context<'_> {
-    /// A second handle among the arguments, of a file in the same export.
-    fn second_handle(&self, arguments: &mut Reader<'_>) -> Result<KernelHandle, Refusal> {
-        let wire = arguments.opaque(WIRE_BYTES_MAX)?;
+    /// Opens the second handle of the arguments, of a file in the same export.
+    fn second_handle(&self, wire: &[u8]) -> Result<KernelHandle, Refusal> {
         match self.shared.handle_key.open(wire) {
             None => Err(Status::BadHandle.into()),
             Some((id, _)) if id != self.export.id => Err(Status::OtherDevice.into()),
