@@ -5,11 +5,11 @@
 //! data still in its processor's cache. There are no queues: when all threads work, nobody reads, and TCP makes the client
 //! wait.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::dispatch;
 use crate::kernel;
@@ -57,7 +57,7 @@ impl Connection {
         stream: TcpStream,
         peer: IpAddr,
         shared: &Arc<Shared>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let patience = shared.patience;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK.min(patience)))?;
@@ -98,7 +98,7 @@ impl Connection {
     }
 
     /// Starts a thread that was counted already.
-    fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
+    fn spawn(self: &Arc<Self>) -> io::Result<()> {
         let thread = Thread(Arc::clone(self));
         // If it cannot be started, the closure is dropped and with it the count.
         let builder = thread::Builder::new()
@@ -202,11 +202,31 @@ impl Connection {
             LAST_FRAGMENT | u32::try_from(length).expect("a reply is shorter than 2 GiB"),
         );
         let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = (&self.stream).write_all(reply.written());
+        let sent = self.send(reply.written());
         drop(sending);
         if sent.is_err() {
             // Half a reply may have gone out: nothing more can follow it.
             self.end(End::Broken);
+        }
+    }
+
+    /// Sends all of it while the patience lasts: the socket's timeout is for each step, and a client that takes a little
+    /// from time to time would have steps without an end.
+    fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let deadline = Instant::now() + self.shared.patience;
+        loop {
+            match (&self.stream).write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
     }
 

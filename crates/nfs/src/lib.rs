@@ -13,6 +13,9 @@ mod dispatch;
 mod error;
 mod export;
 mod exports;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod handle;
 mod identity;

@@ -10,7 +10,7 @@ use crate::dispatch::Answer;
 use crate::exports::NAME_BYTES_MAX;
 use crate::rpc::{self, AUTH_SYS, Accepted, Call};
 use crate::server::Shared;
-use crate::xdr::Writer;
+use crate::xdr::{Garbage, Writer};
 
 /// The program, and the version that goes with NFSv3.
 pub(crate) const PROGRAM: u32 = 100_005;
@@ -39,15 +39,23 @@ impl Mounts {
     }
 }
 
-pub(crate) fn answer(shared: &Shared, peer: IpAddr, call: &Call<'_>, reply: &mut Writer) -> Answer {
+/// The name of an export that the call has as its argument; empty, where it has none.
+pub(crate) fn name(call: &Call<'_>) -> Result<String, Accepted> {
     let mut arguments = call.arguments;
-    let name = match call.procedure {
+    match call.procedure {
         MNT | UMNT => match arguments.opaque(NAME_BYTES_MAX) {
-            Ok(name) => String::from_utf8_lossy(name).into_owned(),
-            Err(_) => return Answer::Accepted(Accepted::Garbage),
+            Ok(name) => Ok(String::from_utf8_lossy(name).into_owned()),
+            Err(Garbage) => Err(Accepted::Garbage),
         },
-        NULL | DUMP | UMNTALL | EXPORT => String::new(),
-        _ => return Answer::Accepted(Accepted::NoProcedure),
+        NULL | DUMP | UMNTALL | EXPORT => Ok(String::new()),
+        _ => Err(Accepted::NoProcedure),
+    }
+}
+
+pub(crate) fn answer(shared: &Shared, peer: IpAddr, call: &Call<'_>, reply: &mut Writer) -> Answer {
+    let name = match name(call) {
+        Ok(name) => name,
+        Err(accepted) => return Answer::Accepted(accepted),
     };
     rpc::accept(reply, call.xid, Accepted::Success);
     match call.procedure {

@@ -11,8 +11,8 @@ use crate::procedures::TRANSFER_BYTES_MAX;
 /// Bytes of the longest record: the longest WRITE, and its head.
 pub(crate) const RECORD_BYTES_MAX: usize = TRANSFER_BYTES_MAX + (128 << 10);
 /// Fragments of a record; some clients send as many as packets.
-const FRAGMENTS_MAX: u32 = 4096;
-const LAST_FRAGMENT: u32 = 1 << 31;
+pub(crate) const FRAGMENTS_MAX: u32 = 4096;
+pub(crate) const LAST_FRAGMENT: u32 = 1 << 31;
 /// What is taken off the socket at once, when the length of the record is not known yet.
 const AHEAD_BYTES: usize = 16 << 10;
 /// A client that says nothing for so long is forgotten: it will connect again when it has something to say.
@@ -73,9 +73,29 @@ pub(crate) enum End {
     Broken,
 }
 
+/// Where the bytes of a connection come from.
+pub(crate) trait Stream {
+    /// Takes what is there, or waits for it as long as the timeout says. Nothing: the stream is at its end.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Bytes that are there already.
+    fn waiting(&self) -> io::Result<u64>;
+}
+
+impl Stream for TcpStream {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut stream = self;
+        stream.read(buffer)
+    }
+
+    fn waiting(&self) -> io::Result<u64> {
+        Ok(rustix::io::ioctl_fionread(self)?)
+    }
+}
+
 /// Whether and how the reading stops.
 pub(crate) struct Source<'a> {
-    pub(crate) stream: &'a TcpStream,
+    pub(crate) stream: &'a dyn Stream,
     pub(crate) stopping: &'a AtomicBool,
 }
 
@@ -175,10 +195,9 @@ impl RecordReader {
 
     /// Takes what is there, or waits for it as long as the socket's timeout says. Nothing: the stream is at its end.
     fn receive(&mut self, source: &Source<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut stream = source.stream;
         if self.last_bytes.is_none() && source.stopping.load(Ordering::SeqCst) {
             // The socket still takes what the client goes on sending; only what was there is answered.
-            self.last_bytes = Some(rustix::io::ioctl_fionread(stream)?);
+            self.last_bytes = Some(source.stream.waiting()?);
         }
         let limit = self.last_bytes.map_or(buffer.len(), |bytes| {
             buffer
@@ -189,7 +208,7 @@ impl RecordReader {
             return Ok(0);
         }
         let received = loop {
-            match stream.read(&mut buffer[..limit]) {
+            match source.stream.receive(&mut buffer[..limit]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }

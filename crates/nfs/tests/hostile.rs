@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn is_closed(mut stream: TcpStream) {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
         Ok(_) => assert_eq!(said, b""),
-        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
 }
 
@@ -118,6 +118,94 @@ fn who_takes_no_replies_is_let_go_and_the_server_can_stop() {
     let mut another = world.client();
     (0..64).for_each(|_| another.send(&call));
     world.server.take().unwrap().stop();
+}
+
+#[test]
+fn who_is_stuck_keeps_nobody_waiting_and_is_let_go_in_the_end() {
+    // Long enough for what the others do meanwhile, which is proved below to have been done in that time.
+    let patient = ServerOptions {
+        patience: Duration::from_secs(3),
+        ..options()
+    };
+    let world = World::with(|_| {}, patient);
+    let (mut client, root) = world.mounted();
+    let file = client.create(&root, "file");
+    client.write(&file, 0, &[1; 1 << 20], UNSTABLE).unwrap();
+    let write = client.call_bytes(
+        100_003,
+        3,
+        WRITE,
+        &write_arguments(&file, 0, &[9; 1000], FILE_SYNC),
+    );
+    let read = client.call_bytes(100_003, 3, READ, &handle(&file).u64(0).u32(1 << 20));
+    let whole = |call: &[u8]| [&(1 << 31 | call.len() as u32).to_be_bytes()[..], call].concat();
+    // Half a record mark, half a head, a WRITE without its last byte.
+    let mut stuck: Vec<TcpStream> = [2, 20, write.len() + 3]
+        .into_iter()
+        .cycle()
+        .take(30)
+        .map(|length| {
+            let mut half = connect(&world);
+            half.write_all(&whole(&write)[..length]).unwrap();
+            half
+        })
+        .collect();
+    // Many megabytes asked for and none taken, until the server takes no more calls either.
+    for _ in 0..3 {
+        let greedy = connect(&world);
+        greedy.set_nonblocking(true).unwrap();
+        let reads = whole(&read).repeat(1 << 14);
+        wait_until(
+            "the server takes no more",
+            || matches!((&greedy).write(&reads), Err(error) if error.kind() == ErrorKind::WouldBlock),
+        );
+        greedy.set_nonblocking(false).unwrap();
+        greedy.set_write_timeout(Some(LIMIT)).unwrap();
+        stuck.push(greedy);
+    }
+    for round in 0..20_u8 {
+        client.write(&file, 0, &[round; 4096], FILE_SYNC).unwrap();
+        assert_eq!(client.read(&file, 0, 1).unwrap().0, [round]);
+        assert!(world.client().mount(NAME).is_ok());
+    }
+    drop(world.exports.quiesce(NAME, LIMIT).unwrap());
+    // None of them was let go before that.
+    for half in &stuck[..30] {
+        half.set_nonblocking(true).unwrap();
+        let said = (&mut &*half).read(&mut [0]).unwrap_err();
+        assert_eq!(said.kind(), ErrorKind::WouldBlock);
+        half.set_nonblocking(false).unwrap();
+    }
+    let greedy = stuck.split_off(30);
+    stuck.into_iter().for_each(is_closed);
+    for greedy in greedy {
+        // It takes nothing even now, but its calls are refused.
+        wait_until(
+            "the end of a taker of no replies",
+            || matches!((&greedy).write(&[0; 1]), Err(error) if error.kind() != ErrorKind::WouldBlock),
+        );
+    }
+    assert_eq!(client.read(&file, 0, 2).unwrap().0, [19; 2]);
+}
+
+#[test]
+fn who_takes_replies_drop_by_drop_is_let_go() {
+    const REPLIES: usize = 64;
+    let world = World::with(|_| {}, impatient());
+    let (mut client, root) = world.mounted();
+    let file = client.create(&root, "file");
+    client.write(&file, 0, &[1; 1 << 20], UNSTABLE).unwrap();
+    let mut slow = world.client();
+    let call = slow.call_bytes(100_003, 3, READ, &handle(&file).u64(0).u32(1 << 20));
+    (0..REPLIES).for_each(|_| slow.send(&call));
+    // A reply takes most of a second at this pace, and each moment sees some of it taken.
+    let (mut taken, mut drop) = (0, vec![0; 32 << 10]);
+    while let Ok(bytes @ 1..) = slow.stream.read(&mut drop) {
+        taken += bytes;
+        assert!(taken < REPLIES << 20, "all replies were sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(client.attributes(&root).is_ok());
 }
 
 #[test]

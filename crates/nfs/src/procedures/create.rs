@@ -22,7 +22,7 @@ const DIRECTORY_MODE: u32 = 0o700;
 const TARGET_BYTES_MAX: usize = 4095;
 
 /// How a file is to be created.
-enum How {
+pub(super) enum How {
     /// If it is there, it is taken.
     Unchecked(NewAttributes),
     /// If it is there, that is an error.
@@ -32,7 +32,7 @@ enum How {
 }
 
 impl How {
-    fn read(arguments: &mut Reader<'_>) -> Result<How, Refusal> {
+    pub(super) fn read(arguments: &mut Reader<'_>) -> Result<How, Refusal> {
         match arguments.u32()? {
             0 => Ok(How::Unchecked(NewAttributes::read(arguments)?)),
             1 => Ok(How::Guarded(NewAttributes::read(arguments)?)),
@@ -189,6 +189,15 @@ fn finish_directory(made: &OwnedFd, mode: u32, new: &NewAttributes) -> Result<()
     new.finish(made)
 }
 
+/// Where a symbolic link is to lead.
+pub(super) fn target<'a>(arguments: &mut Reader<'a>) -> Result<&'a [u8], Refusal> {
+    let target = arguments.opaque(usize::MAX)?;
+    if target.len() > TARGET_BYTES_MAX {
+        return Err(Status::NameTooLong.into());
+    }
+    Ok(target)
+}
+
 /// SYMLINK. The target is the client's business; the server never follows it.
 pub(super) fn symbolic_link(
     context: &Context<'_>,
@@ -197,10 +206,7 @@ pub(super) fn symbolic_link(
 ) -> Result<(), Refusal> {
     let name = name(&mut arguments)?;
     let new = NewAttributes::read(&mut arguments)?;
-    let target = arguments.opaque(usize::MAX)?;
-    if target.len() > TARGET_BYTES_MAX {
-        return Err(Status::NameTooLong.into());
-    }
+    let target = target(&mut arguments)?;
     make(context, reply, None, |directory| {
         rustix::fs::symlinkat(target, directory, name)?;
         let (made, _) = context.export.open_child(directory, name)?;
@@ -209,23 +215,28 @@ pub(super) fn symbolic_link(
     })
 }
 
-/// MKNOD: pipes and sockets. A device made by a client would be one of this machine.
+/// A pipe or a socket. A device made by a client would be one of this machine.
+pub(super) fn special_kind(arguments: &mut Reader<'_>) -> Result<FileType, Refusal> {
+    const BLOCK: u32 = 3;
+    const CHARACTER: u32 = 4;
+    const SOCKET: u32 = 6;
+    const PIPE: u32 = 7;
+    match arguments.u32()? {
+        SOCKET => Ok(FileType::Socket),
+        PIPE => Ok(FileType::Fifo),
+        BLOCK | CHARACTER => Err(Status::NotSupported.into()),
+        _ => Err(Status::BadType.into()),
+    }
+}
+
+/// MKNOD: pipes and sockets.
 pub(super) fn special(
     context: &Context<'_>,
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    const BLOCK: u32 = 3;
-    const CHARACTER: u32 = 4;
-    const SOCKET: u32 = 6;
-    const PIPE: u32 = 7;
     let name = name(&mut arguments)?;
-    let kind = match arguments.u32()? {
-        SOCKET => FileType::Socket,
-        PIPE => FileType::Fifo,
-        BLOCK | CHARACTER => return Err(Status::NotSupported.into()),
-        _ => return Err(Status::BadType.into()),
-    };
+    let kind = special_kind(&mut arguments)?;
     let new = NewAttributes::read(&mut arguments)?;
     make(context, reply, None, |directory| {
         let mode = Mode::from_raw_mode(new.mode.unwrap_or(FILE_MODE));

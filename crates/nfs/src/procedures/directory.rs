@@ -13,7 +13,7 @@ use super::attributes::ATTRIBUTES_BYTES;
 use super::{Context, Refusal, Status, TRANSFER_BYTES_MAX};
 use crate::handle::WIRE_BYTES_MAX;
 use crate::kernel;
-use crate::xdr::{Reader, Writer};
+use crate::xdr::{Garbage, Reader, Writer};
 
 /// What the kernel gives at once.
 const BUFFER_BYTES: usize = 32 << 10;
@@ -23,8 +23,9 @@ const TAIL_BYTES: usize = 4 + 4;
 const ENTRY_BYTES: usize = 4 + 8 + 4 + 8;
 const ENTRY_PLUS_BYTES: usize = 4 + ATTRIBUTES_BYTES + 4 + 4 + WIRE_BYTES_MAX;
 
-/// How much a client takes at once.
-struct Room {
+/// Where a listing goes on, and how much of it a client takes at once.
+pub(super) struct Wanted {
+    cookie: u64,
     /// Bytes of the whole reply.
     all: usize,
     /// Bytes of numbers, names and cookies.
@@ -33,24 +34,30 @@ struct Room {
     plus: bool,
 }
 
+impl Wanted {
+    pub(super) fn read(arguments: &mut Reader<'_>, plus: bool) -> Result<Wanted, Garbage> {
+        let (cookie, _verifier) = (arguments.u64()?, arguments.u64()?);
+        let names = if plus {
+            arguments.u32()? as usize
+        } else {
+            usize::MAX
+        };
+        Ok(Wanted {
+            cookie,
+            all: (arguments.u32()? as usize).min(TRANSFER_BYTES_MAX),
+            names,
+            plus,
+        })
+    }
+}
+
 /// READDIR.
 pub(super) fn read(
     context: &Context<'_>,
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let (cookie, _verifier) = (arguments.u64()?, arguments.u64()?);
-    let all = arguments.u32()? as usize;
-    list(
-        context,
-        cookie,
-        &Room {
-            all,
-            names: usize::MAX,
-            plus: false,
-        },
-        reply,
-    )
+    list(context, &Wanted::read(&mut arguments, false)?, reply)
 }
 
 /// READDIRPLUS.
@@ -59,39 +66,23 @@ pub(super) fn read_plus(
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let (cookie, _verifier) = (arguments.u64()?, arguments.u64()?);
-    let (names, all) = (arguments.u32()? as usize, arguments.u32()? as usize);
-    list(
-        context,
-        cookie,
-        &Room {
-            all,
-            names,
-            plus: true,
-        },
-        reply,
-    )
+    list(context, &Wanted::read(&mut arguments, true)?, reply)
 }
 
-fn list(
-    context: &Context<'_>,
-    cookie: u64,
-    room: &Room,
-    reply: &mut Writer,
-) -> Result<(), Refusal> {
+fn list(context: &Context<'_>, wanted: &Wanted, reply: &mut Writer) -> Result<(), Refusal> {
     let (directory, stat) = context
         .export
         .open(&context.file, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let _assumed = context.identity.assume()?;
     kernel::access(&directory, Access::READ_OK)?;
-    rustix::fs::seek(&directory, SeekFrom::Start(cookie)).map_err(|_| Status::BadCookie)?;
+    rustix::fs::seek(&directory, SeekFrom::Start(wanted.cookie)).map_err(|_| Status::BadCookie)?;
     let begun = reply.len();
     reply.u32(Status::Ok as u32);
     context.put_optional_attributes(reply, Some(&stat));
     // Positions stay good for ever: there is nothing to verify.
     reply.u64(0);
-    let all = begun + room.all.min(TRANSFER_BYTES_MAX);
-    let mut names = room.names;
+    let all = begun + wanted.all;
+    let mut names = wanted.names;
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
     let mut entries = RawDir::new(&directory, &mut buffer);
     let first = reply.len();
@@ -101,7 +92,7 @@ fn list(
         };
         let entry = entry?;
         let name_bytes = ENTRY_BYTES + entry.file_name().to_bytes().len().next_multiple_of(4);
-        let bytes = name_bytes + if room.plus { ENTRY_PLUS_BYTES } else { 0 };
+        let bytes = name_bytes + if wanted.plus { ENTRY_PLUS_BYTES } else { 0 };
         if reply.len() + bytes + TAIL_BYTES > all || name_bytes > names {
             if reply.len() == first {
                 return Err(Status::TooSmall.into());
@@ -109,7 +100,7 @@ fn list(
             break false;
         }
         names -= name_bytes;
-        put_entry(context, &directory, &stat, &entry, room.plus, reply);
+        put_entry(context, &directory, &stat, &entry, wanted.plus, reply);
     };
     reply.bool(false);
     reply.bool(end);

@@ -17,7 +17,7 @@ pub(super) const NAME_BYTES_MAX: usize = 255;
 const DEPTH_MAX: usize = 4096;
 
 /// A name of one part, which may be `.` or `..`.
-fn any_name<'a>(arguments: &mut Reader<'a>) -> Result<&'a [u8], Refusal> {
+pub(super) fn any_name<'a>(arguments: &mut Reader<'a>) -> Result<&'a [u8], Refusal> {
     let name = arguments.opaque(usize::MAX)?;
     match name {
         [] => Err(Status::Invalid.into()),

@@ -18,7 +18,6 @@ mod write;
 pub(crate) use status::{Refusal, Status};
 
 use crate::export::LiveExport;
-use crate::handle::WIRE_BYTES_MAX;
 use crate::identity::Identity;
 use crate::kernel::{self, KernelHandle};
 use crate::server::Shared;
@@ -111,10 +110,69 @@ pub(crate) fn find(number: u32) -> Option<&'static Procedure> {
     PROCEDURES.get(place)
 }
 
+/// Reads the arguments behind the first handle as the procedure of that number does, and leaves it at that.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_arguments(procedure: u32, arguments: &mut Reader<'_>) -> Result<(), Refusal> {
+    use lookup::name;
+    use set_attributes::NewAttributes;
+
+    match procedure {
+        2 => {
+            NewAttributes::read(arguments)?;
+            set_attributes::guard(arguments)?;
+        }
+        3 => {
+            lookup::any_name(arguments)?;
+        }
+        4 => {
+            arguments.u32()?;
+        }
+        6 | 21 => {
+            read::range(arguments)?;
+        }
+        7 => {
+            write::Data::read(arguments)?;
+        }
+        8 => {
+            name(arguments)?;
+            create::How::read(arguments)?;
+        }
+        9 => {
+            name(arguments)?;
+            NewAttributes::read(arguments)?;
+        }
+        10 => {
+            name(arguments)?;
+            NewAttributes::read(arguments)?;
+            create::target(arguments)?;
+        }
+        11 => {
+            name(arguments)?;
+            create::special_kind(arguments)?;
+            NewAttributes::read(arguments)?;
+        }
+        12 | 13 => {
+            name(arguments)?;
+        }
+        14 => {
+            name(arguments)?;
+            names::Place::read(arguments)?;
+        }
+        15 => {
+            names::Place::read(arguments)?;
+        }
+        16 | 17 => {
+            directory::Wanted::read(arguments, procedure == 17)?;
+        }
+        1 | 5 | 18..=20 => {}
+        _ => return Err(Refusal::Garbage),
+    }
+    Ok(())
+}
+
 impl Context<'_> {
-    /// A second handle among the arguments, of a file in the same export.
-    fn second_handle(&self, arguments: &mut Reader<'_>) -> Result<KernelHandle, Refusal> {
-        let wire = arguments.opaque(WIRE_BYTES_MAX)?;
+    /// Opens the second handle of the arguments, of a file in the same export.
+    fn second_handle(&self, wire: &[u8]) -> Result<KernelHandle, Refusal> {
         match self.shared.handle_key.open(wire) {
             None => Err(Status::BadHandle.into()),
             Some((id, _)) if id != self.export.id => Err(Status::OtherDevice.into()),

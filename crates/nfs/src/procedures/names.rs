@@ -7,7 +7,23 @@ use super::change::{Directory, forget_if_gone, in_directory};
 use super::lookup::name;
 use super::set_attributes::proc_path;
 use super::{Context, Refusal, Status};
+use crate::handle::WIRE_BYTES_MAX;
 use crate::xdr::{Reader, Writer};
+
+/// The directory that is the second handle of the arguments, and a name in it.
+pub(super) struct Place<'a> {
+    directory: &'a [u8],
+    name: &'a [u8],
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn read(arguments: &mut Reader<'a>) -> Result<Place<'a>, Refusal> {
+        Ok(Place {
+            directory: arguments.opaque(WIRE_BYTES_MAX)?,
+            name: name(arguments)?,
+        })
+    }
+}
 
 /// RENAME.
 pub(super) fn rename(
@@ -16,8 +32,8 @@ pub(super) fn rename(
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
     let old_name = name(&mut arguments)?;
-    let new_handle = context.second_handle(&mut arguments)?;
-    let new_name = name(&mut arguments)?;
+    let new = Place::read(&mut arguments)?;
+    let (new_handle, new_name) = (context.second_handle(new.directory)?, new.name);
     let mut from = Directory::open(context, &context.file)?;
     let mut to = Directory::open(context, &new_handle)?;
     let locks = context.export.lock_directories(&from.before, &to.before);
@@ -56,8 +72,8 @@ pub(super) fn link(
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let directory_handle = context.second_handle(&mut arguments)?;
-    let name = name(&mut arguments)?;
+    let new = Place::read(&mut arguments)?;
+    let (directory_handle, name) = (context.second_handle(new.directory)?, new.name);
     let (file, _) = context.export.open(&context.file, OFlags::PATH)?;
     let directory = Context {
         shared: context.shared,

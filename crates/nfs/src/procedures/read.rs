@@ -6,10 +6,16 @@ use rustix::io::Errno;
 
 use super::attributes::ATTRIBUTES_BYTES;
 use super::{Context, Refusal, Status, TRANSFER_BYTES_MAX};
-use crate::xdr::{Reader, Writer};
+use crate::xdr::{Garbage, Reader, Writer};
 
 /// Bytes of the reply before the data: status, "attributes follow", attributes, count, end of file, length.
 const HEAD_BYTES: usize = 4 + 4 + ATTRIBUTES_BYTES + 4 + 4 + 4;
+
+/// Where to read, and how much of it at most.
+pub(super) fn range(arguments: &mut Reader<'_>) -> Result<(u64, usize), Garbage> {
+    let (offset, count) = (arguments.u64()?, arguments.u32()? as usize);
+    Ok((offset, count.min(TRANSFER_BYTES_MAX)))
+}
 
 /// READ.
 pub(super) fn read(
@@ -17,8 +23,7 @@ pub(super) fn read(
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let (offset, count) = (arguments.u64()?, arguments.u32()? as usize);
-    let count = count.min(TRANSFER_BYTES_MAX);
+    let (offset, count) = range(&mut arguments)?;
     let file = context.export.open_file(&context.file)?;
     let _assumed = context.identity.assume()?;
     let before = file.stat()?;

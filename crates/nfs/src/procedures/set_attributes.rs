@@ -118,6 +118,13 @@ impl NewTime {
     }
 }
 
+/// When the object was last changed as far as the client knows, if it is to be changed only then.
+pub(super) fn guard(arguments: &mut Reader<'_>) -> Result<Option<(u32, u32)>, Garbage> {
+    optional(arguments, |arguments| {
+        Ok((arguments.u32()?, arguments.u32()?))
+    })
+}
+
 /// SETATTR.
 pub(super) fn set(
     context: &Context<'_>,
@@ -125,9 +132,7 @@ pub(super) fn set(
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
     let new = NewAttributes::read(&mut arguments)?;
-    let guard = optional(&mut arguments, |arguments| {
-        Ok((arguments.u32()?, arguments.u32()?))
-    })?;
+    let guard = guard(&mut arguments)?;
     let (looked_at, stat) = context.export.open(&context.file, OFlags::PATH)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     // Changing the mode and syncing need a descriptor of the usual kind; opening others could have effects.

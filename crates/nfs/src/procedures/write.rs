@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{Access, OFlags, SeekFrom, Stat};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::read::range;
 use super::{Context, Refusal, Status, TRANSFER_BYTES_MAX};
 use crate::open_files::{OpenFile, allocated};
 use crate::usage::Reservation;
@@ -16,23 +17,45 @@ const UNSTABLE: u32 = 0;
 const DATA_SYNC: u32 = 1;
 const FILE_SYNC: u32 = 2;
 
+/// What to write, and where; it ends where the kernel can count.
+pub(super) struct Data<'a> {
+    offset: u64,
+    stable: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn read(arguments: &mut Reader<'a>) -> Result<Data<'a>, Refusal> {
+        let (offset, count, stable) = (arguments.u64()?, arguments.u32()?, arguments.u32()?);
+        let bytes = arguments.opaque(TRANSFER_BYTES_MAX)?;
+        if bytes.len() != count as usize || stable > FILE_SYNC {
+            return Err(Refusal::Garbage);
+        }
+        if offset
+            .checked_add(count.into())
+            .is_none_or(|end| i64::try_from(end).is_err())
+        {
+            return Err(Status::TooLarge.into());
+        }
+        Ok(Data {
+            offset,
+            stable,
+            bytes,
+        })
+    }
+}
+
 /// WRITE.
 pub(super) fn write(
     context: &Context<'_>,
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let (offset, count, stable) = (arguments.u64()?, arguments.u32()?, arguments.u32()?);
-    let data = arguments.opaque(TRANSFER_BYTES_MAX)?;
-    if data.len() != count as usize || stable > FILE_SYNC {
-        return Err(Refusal::Garbage);
-    }
-    if offset
-        .checked_add(count.into())
-        .is_none_or(|end| i64::try_from(end).is_err())
-    {
-        return Err(Status::TooLarge.into());
-    }
+    let Data {
+        offset,
+        stable,
+        bytes: data,
+    } = Data::read(&mut arguments)?;
     let file = context.export.open_file(&context.file)?;
     let before = file.stat()?;
     let reserved = reserve(context, &file, &before, offset, data.len() as u64)?;
@@ -134,7 +157,7 @@ pub(super) fn commit(
     mut arguments: Reader<'_>,
     reply: &mut Writer,
 ) -> Result<(), Refusal> {
-    let (_offset, _count) = (arguments.u64()?, arguments.u32()?);
+    let (_offset, _count) = range(&mut arguments)?;
     let after = match context.export.open_file(&context.file) {
         Ok(file) => {
             // The whole file: parts cannot be told apart afterwards when something fails.
