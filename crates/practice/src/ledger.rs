@@ -126,15 +126,52 @@ pub enum LedgerError {
         /// What is wrong with it.
         what: String,
     },
-    /// Somebody else appends to it.
-    #[error("ledger {}: another workload writes it. HINT: stop that one, or name another ledger", path.display())]
+    /// Somebody else appends to it, or judges by it.
+    #[error("ledger {}: a workload writes it or a judge reads it. HINT: stop that one or wait for its end", path.display())]
     InUse {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A workload appends to it, so that what it demands of the database changes while it is read.
+    #[error(
+        "ledger {}: a workload is still writing it, so there is nothing to judge yet. HINT: stop the workload first \
+         (Ctrl-C, or kill its process), or wait until it ends",
+        path.display()
+    )]
+    BeingWritten {
         /// The ledger.
         path: PathBuf,
     },
 }
 
-/// Appends facts. Shared by the sessions of one process; a second process is kept out by a file lock.
+/// Keeps every workload from writing a ledger as long as it lives. Several can hold the same ledger.
+#[derive(Debug)]
+pub struct Hold {
+    _file: File,
+}
+
+impl Hold {
+    /// Holds the ledger at `path`. Errors: [`LedgerError::BeingWritten`] when a workload has it open.
+    pub fn take(path: &Path) -> Result<Hold, LedgerError> {
+        let io = |action| {
+            move |source| LedgerError::Io {
+                path: path.to_path_buf(),
+                action,
+                source,
+            }
+        };
+        let file = File::open(path).map_err(io("open"))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Hold { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::BeingWritten {
+                path: path.to_path_buf(),
+            }),
+            Err(errno) => Err(io("lock")(errno.into())),
+        }
+    }
+}
+
+/// Appends facts. Shared by the sessions of one process; a second process, and a judge, are kept out by a file lock.
 ///
 /// A line is one `write()` to a file opened for appending, so it is whole or, after a crash of the machine or on a full
 /// disk, torn at the end of the file. Opening removes such a torn end: an intent in it was never sent, an

@@ -14,7 +14,7 @@ use crate::said::{fail, say, say_json};
 /// Compare the open database with its ledger
 #[derive(Debug, Clone, clap::Args)]
 #[command(
-    after_help = "Nothing may commit meanwhile. Without a target every acknowledged commit must be there; with one, those \
+    after_help = "Nothing may commit meanwhile: stop the workload first, a ledger that is being written is refused. Without a target every acknowledged commit must be there; with one, those \
                         before it and no others, as after RECOVER DATABASE UNTIL.\n\n\
                         Examples:\n  backstay practice verify --home /tmp/practice/SND --ledger /tmp/practice/ledger\n  \
                         backstay practice verify --home /tmp/practice/SND --ledger /tmp/practice/ledger --until-time '2026-03-07 01:44:38'\n\n\

@@ -157,6 +157,25 @@ fn a_second_writer_is_kept_out() {
 }
 
 #[test]
+fn a_ledger_is_held_against_writers_and_only_when_none_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let writer = LedgerWriter::open(&path, "SND", false).unwrap();
+    let refused = Hold::take(&path).unwrap_err();
+    assert!(matches!(refused, LedgerError::BeingWritten { .. }));
+    let said = refused.to_string();
+    assert!(said.contains("HINT: stop the workload first"), "{said}");
+    drop(writer);
+    let holds = [Hold::take(&path).unwrap(), Hold::take(&path).unwrap()];
+    assert!(matches!(
+        LedgerWriter::open(&path, "SND", false),
+        Err(LedgerError::InUse { .. })
+    ));
+    drop(holds);
+    LedgerWriter::open(&path, "SND", false).unwrap();
+}
+
+#[test]
 fn a_torn_last_line_is_left_out_and_removed_before_the_next_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");

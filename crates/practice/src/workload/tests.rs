@@ -219,6 +219,21 @@ fn what_the_workload_commits_the_judge_finds() {
 }
 
 #[test]
+fn while_the_workload_runs_there_is_no_verdict_but_a_hint() {
+    let memory = Memory::start(Mishap::None);
+    let handle = start(memory.options(u64::from(u32::MAX))).unwrap();
+    let refused = judge(memory.home(), "SND", &memory.ledger(), Target::Everything).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("HINT: stop the workload first"),
+        "{refused}"
+    );
+    handle.stop().unwrap();
+    assert!(memory.verdict().clean);
+}
+
+#[test]
 fn the_workload_outlives_lost_connections_and_leaves_the_unanswered_in_doubt() {
     let memory = Memory::start(Mishap::Lost);
     let handle = start(memory.options(600)).unwrap();
@@ -286,6 +301,7 @@ fn a_commit_that_is_never_answered_does_not_keep_the_workload_from_stopping() {
         });
         assert_eq!(handle.stop().unwrap().in_doubt, 1);
     });
+    drop(shared); // It has the ledger open.
     assert!(memory.verdict().clean);
 }
 
