@@ -103,6 +103,19 @@ pub enum Fact {
     Truncate(Boundary),
 }
 
+impl Fact {
+    /// One more than the highest key in it, zero without a key.
+    fn keys_end(&self) -> u64 {
+        match self {
+            Fact::Intent(transaction) | Fact::Acknowledged { transaction, .. } => {
+                let keys = transaction.rows.iter().map(|row| row.key.saturating_add(1));
+                keys.max().unwrap_or_default()
+            }
+            Fact::Truncate(_) => 0,
+        }
+    }
+}
+
 /// Why a ledger cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -331,6 +344,34 @@ fn write_rows(formatter: &mut fmt::Formatter<'_>, rows: &[RowFact]) -> fmt::Resu
         }
     }
     Ok(())
+}
+
+/// What a cut made of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// SID of the database whose ledger it is.
+    pub sid: String,
+    /// Acknowledged commits that still count.
+    pub kept: u64,
+    /// Acknowledged commits that this cut made void.
+    pub void: u64,
+}
+
+/// Cuts the ledger of a database that was recovered to `boundary` and opened with RESETLOGS: [`record_truncate`] for a
+/// ledger that is there, with the counts that follow from it.
+pub fn cut(path: &Path, boundary: Boundary) -> Result<Cut, LedgerError> {
+    let mut facts = reader::Facts::open(path)?;
+    let sid = facts.sid().to_string();
+    let keys = facts.try_fold(0, |keys, item| {
+        item.map(|(_, fact)| fact.keys_end().max(keys))
+    })?;
+    let book = book::Book::read(path, Some(boundary), keys)?;
+    record_truncate(path, &sid, boundary)?;
+    Ok(Cut {
+        sid,
+        kept: book.counted,
+        void: book.beyond_target,
+    })
 }
 
 /// Appends that the database was opened with RESETLOGS at `boundary`, for a ledger that no workload has open.

@@ -151,7 +151,7 @@ struct Shared {
 /// Starts the sessions. Transaction numbers continue above the ledger's highest.
 ///
 /// The database must be open now; later it may go away and come back. Stop the workload before a point-in-time
-/// recovery and record the boundary with [`crate::ledger::record_truncate`]: a running one would commit into the new
+/// recovery and record the boundary with [`crate::ledger::cut`]: a running one would commit into the new
 /// incarnation before the ledger knows of it.
 pub fn start(options: Options) -> Result<Handle, WorkloadError> {
     if options.sessions == 0 || options.sessions > SESSIONS_MAX {

@@ -346,6 +346,34 @@ fn a_truncation_voids_what_came_before_it_and_nothing_after_it() {
 }
 
 #[test]
+fn a_cut_says_what_it_made_void_and_needs_a_ledger_that_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let boundary = Boundary::Scn(Scn::new(101));
+    assert!(cut(&path, boundary).is_err());
+    assert!(!path.exists(), "a mistyped name made a ledger");
+    let mut facts = commit(1, 0, 100, &[row(7, 5)]);
+    facts.extend(commit(2, 0, 101, &[row(1, 6)]));
+    facts.extend(commit(3, 0, 102, &[row(1, 7)]));
+    std::fs::write(&path, text_of(&facts)).unwrap();
+    let made = |kept, void| Cut {
+        sid: "SND".to_string(),
+        kept,
+        void,
+    };
+    assert_eq!(cut(&path, boundary).unwrap(), made(1, 2));
+    assert_eq!(cut(&path, boundary).unwrap(), made(1, 0));
+    let book = Book::read(&path, None, 10).unwrap();
+    assert_eq!((book.counted, book.void), (1, 2));
+    let writer = LedgerWriter::open(&path, "SND", false).unwrap();
+    assert!(
+        cut(&path, boundary).is_err(),
+        "cut under a running workload"
+    );
+    drop(writer);
+}
+
+#[test]
 fn the_strictest_of_several_truncations_holds() {
     let mut facts = commit(1, 0, 100, &[row(1, 1)]);
     facts.extend(commit(2, 0, 110, &[row(2, 2)]));
