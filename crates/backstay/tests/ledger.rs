@@ -48,6 +48,14 @@ fn a_ledger_goes_on_after_a_recovery_to_a_point_in_time() {
     let before = practice(&world, &["verify"], &ledger);
     assert_eq!(before.status.code(), Some(1), "{}", text(&before));
 
+    let too_early = practice(&world, &["workload", "--transactions", "1"], &ledger);
+    assert_eq!(too_early.status.code(), Some(1), "{}", text(&too_early));
+    assert!(text(&too_early).contains("practice ledger cut"));
+    let second = ledger.with_file_name("second");
+    let refused = practice(&world, &["workload", "--transactions", "1"], &second);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("HINT: go on with the ledger"));
+
     let cut = practice(&world, &["ledger", "cut", "--until-scn", &scn], &ledger);
     assert!(cut.status.success(), "{}", text(&cut));
     let load = practice(&world, &["workload", "--transactions", "100"], &ledger);
