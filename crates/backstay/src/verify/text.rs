@@ -171,12 +171,6 @@ fn way_out(kind: FileKind, has_corrupt_pages: bool) -> &'static str {
     }
 }
 
-/// A number and its noun.
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
-}
-
 fn are(count: u64) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
