@@ -7,6 +7,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+/// A number of commits in words.
+pub fn commits(count: u64) -> String {
+    match count {
+        1 => "1 commit".to_string(),
+        count => format!("{count} commits"),
+    }
+}
+
 /// Prints lines. A closed pipe is the reader's choice, not our failure.
 pub fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");

@@ -210,7 +210,7 @@ fn the_report_for_people_names_the_same_blocks() {
         "Page 400 is corrupt - bad header: wrong address 0x00c00191 (file 3, block 401) instead of 0x00c00190",
         "Total Pages Marked Corrupt   : 4",
         "Total Pages Influx           : 1",
-        "CORRUPT: 4 corrupt and 0 missing pages",
+        "CORRUPT: 4 pages corrupt and 0 missing",
         "HINT: ",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
@@ -219,6 +219,38 @@ fn the_report_for_people_names_the_same_blocks() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("Page 100") && !text.contains("Page 200"));
     assert!(text.contains("and 3 more pages that are corrupt"), "{text}");
+    let output = verify(&["--list-max", "3"], &[&path]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("and 1 more page that is corrupt"), "{text}");
+}
+
+#[test]
+fn a_damaged_log_or_control_file_has_a_hint_of_its_own_and_one_is_not_many() {
+    let files = Files::create();
+    for (below_home, in_block_1, hints) in [
+        (
+            "sapdata1/cntrl/cntrlSND.dbf",
+            16384 + 200,
+            &["V$CONTROLFILE", "brrestore -m 0"][..],
+        ),
+        (
+            "origlogA/log_g11m1.dbf",
+            512 + 200,
+            &["V$LOGFILE", "brrestore -a <sequence>"],
+        ),
+    ] {
+        let path = files.path(below_home);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(&[0x5a], in_block_1).unwrap();
+        let output = verify(&[], &[&path]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("1 page corrupt and 0 missing"), "{text}");
+        for hint in hints {
+            assert!(text.contains(hint), "{hint} is not in\n{text}");
+        }
+        assert!(!text.contains("recover it"), "{text}");
+    }
 }
 
 #[test]
@@ -249,6 +281,9 @@ fn a_truncated_file_is_corrupt_and_says_how_much_is_missing() {
     let cut = (blocks - 10, blocks - 10, "incomplete".to_owned());
     assert_eq!(corrupt(&document), [cut]);
     assert_eq!(document["files"][0]["missing_blocks"], json!(10));
+    file.set_len((blocks - 1) * BLOCK_BYTES as u64).unwrap();
+    let text = String::from_utf8(verify(&[], &[&path]).stdout).unwrap();
+    assert!(text.contains(": 1 block of its end is missing"), "{text}");
     file.set_len(8192).unwrap();
     assert!(refused(&[], &path).contains("has 8192 bytes"));
 }

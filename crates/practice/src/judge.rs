@@ -9,7 +9,7 @@ use oracle::time::OracleTime;
 
 use crate::engine::error::OraError;
 use crate::ledger::book::Book;
-use crate::ledger::{Boundary, LedgerError};
+use crate::ledger::{Boundary, Hold, LedgerError};
 use crate::protocol::{Answer, Client, Request};
 
 pub mod comparison;
@@ -68,12 +68,14 @@ pub enum JudgeError {
 }
 
 /// Judges the open database `sid` at `home` by its ledger. Nothing may commit meanwhile: a scan is no snapshot.
+/// Therefore a ledger that a workload writes is refused, and none can write it until the judge is done.
 pub fn judge(home: &Path, sid: &str, ledger: &Path, target: Target) -> Result<Verdict, JudgeError> {
     let connection = |source| JudgeError::Connection {
         home: home.to_path_buf(),
         sid: sid.to_string(),
         source,
     };
+    let _hold = Hold::take(ledger)?;
     let mut client = Client::connect(home, sid).map_err(connection)?;
     let (keys, loaded, seed) = match client.request(&Request::Capacity).map_err(connection)? {
         Answer::Capacity { keys, loaded, seed } => (keys, loaded, seed),

@@ -103,6 +103,19 @@ pub enum Fact {
     Truncate(Boundary),
 }
 
+impl Fact {
+    /// One more than the highest key in it, zero without a key.
+    fn keys_end(&self) -> u64 {
+        match self {
+            Fact::Intent(transaction) | Fact::Acknowledged { transaction, .. } => {
+                let keys = transaction.rows.iter().map(|row| row.key.saturating_add(1));
+                keys.max().unwrap_or_default()
+            }
+            Fact::Truncate(_) => 0,
+        }
+    }
+}
+
 /// Why a ledger cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -126,15 +139,52 @@ pub enum LedgerError {
         /// What is wrong with it.
         what: String,
     },
-    /// Somebody else appends to it.
-    #[error("ledger {}: another workload writes it. HINT: stop that one, or name another ledger", path.display())]
+    /// Somebody else appends to it, or judges by it.
+    #[error("ledger {}: a workload writes it or a judge reads it. HINT: stop that one or wait for its end", path.display())]
     InUse {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A workload appends to it, so that what it demands of the database changes while it is read.
+    #[error(
+        "ledger {}: a workload is still writing it, so there is nothing to judge yet. HINT: stop the workload first \
+         (Ctrl-C, or kill its process), or wait until it ends",
+        path.display()
+    )]
+    BeingWritten {
         /// The ledger.
         path: PathBuf,
     },
 }
 
-/// Appends facts. Shared by the sessions of one process; a second process is kept out by a file lock.
+/// Keeps every workload from writing a ledger as long as it lives. Several can hold the same ledger.
+#[derive(Debug)]
+pub struct Hold {
+    _file: File,
+}
+
+impl Hold {
+    /// Holds the ledger at `path`. Errors: [`LedgerError::BeingWritten`] when a workload has it open.
+    pub fn take(path: &Path) -> Result<Hold, LedgerError> {
+        let io = |action| {
+            move |source| LedgerError::Io {
+                path: path.to_path_buf(),
+                action,
+                source,
+            }
+        };
+        let file = File::open(path).map_err(io("open"))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Hold { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::BeingWritten {
+                path: path.to_path_buf(),
+            }),
+            Err(errno) => Err(io("lock")(errno.into())),
+        }
+    }
+}
+
+/// Appends facts. Shared by the sessions of one process; a second process, and a judge, are kept out by a file lock.
 ///
 /// A line is one `write()` to a file opened for appending, so it is whole or, after a crash of the machine or on a full
 /// disk, torn at the end of the file. Opening removes such a torn end: an intent in it was never sent, an
@@ -294,6 +344,34 @@ fn write_rows(formatter: &mut fmt::Formatter<'_>, rows: &[RowFact]) -> fmt::Resu
         }
     }
     Ok(())
+}
+
+/// What a cut made of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// SID of the database whose ledger it is.
+    pub sid: String,
+    /// Acknowledged commits that still count.
+    pub kept: u64,
+    /// Acknowledged commits that this cut made void.
+    pub void: u64,
+}
+
+/// Cuts the ledger of a database that was recovered to `boundary` and opened with RESETLOGS: [`record_truncate`] for a
+/// ledger that is there, with the counts that follow from it.
+pub fn cut(path: &Path, boundary: Boundary) -> Result<Cut, LedgerError> {
+    let mut facts = reader::Facts::open(path)?;
+    let sid = facts.sid().to_string();
+    let keys = facts.try_fold(0, |keys, item| {
+        item.map(|(_, fact)| fact.keys_end().max(keys))
+    })?;
+    let book = book::Book::read(path, Some(boundary), keys)?;
+    record_truncate(path, &sid, boundary)?;
+    Ok(Cut {
+        sid,
+        kept: book.counted,
+        void: book.beyond_target,
+    })
 }
 
 /// Appends that the database was opened with RESETLOGS at `boundary`, for a ledger that no workload has open.

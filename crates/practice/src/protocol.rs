@@ -34,6 +34,8 @@ pub enum Request {
     },
     /// Every row ever written, in key order, then [`Answer::End`].
     Scan,
+    /// Every session's counters, then [`Answer::End`]: what was committed since the creation, without a look at the rows.
+    Sessions,
     /// How many row keys there are and how many rows the database was created with.
     Capacity,
 }

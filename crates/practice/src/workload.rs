@@ -19,6 +19,7 @@ use crate::ledger::book::Book;
 use crate::ledger::{LedgerError, LedgerWriter};
 use crate::protocol::{Answer, Client, Closer, Request};
 
+mod agreement;
 mod changes;
 mod command;
 mod keys;
@@ -27,6 +28,7 @@ mod session;
 
 pub use command::{Outcome, run};
 
+use agreement::agree;
 use keys::Share;
 use pace::Pace;
 use session::Session;
@@ -97,9 +99,40 @@ pub enum WorkloadError {
     /// The database refuses.
     #[error("the database takes no commits: {0}. HINT: open it first")]
     Database(OraError),
+    /// The database holds commits of another ledger: with two of them neither could ever be judged.
+    #[error(
+        "{} of this database {} not in ledger {}. HINT: go on with the ledger that has them, or create a new database for a \
+         new ledger (backstay practice create)",
+        in_words(*count), if *count == 1 { "is" } else { "are" }, ledger.display()
+    )]
+    Foreign {
+        /// The ledger.
+        ledger: PathBuf,
+        /// How many commits it does not know.
+        count: u64,
+    },
+    /// The database lacks commits that the ledger demands: on top of that every later verdict would be bad.
+    #[error(
+        "{} of ledger {} {} not in this database. HINT: after a recovery to a point in time record it first \
+         (backstay practice ledger cut --help); otherwise backstay practice verify says what is lost",
+        in_words(*count), ledger.display(), if *count == 1 { "is" } else { "are" }
+    )]
+    Lost {
+        /// The ledger.
+        ledger: PathBuf,
+        /// How many commits are not there.
+        count: u64,
+    },
     /// An option makes no sense.
     #[error("{0}")]
     Options(String),
+}
+
+fn in_words(commits: u64) -> String {
+    match commits {
+        1 => "1 commit".to_string(),
+        commits => format!("{commits} commits"),
+    }
 }
 
 /// What a workload has done so far.
@@ -150,8 +183,11 @@ struct Shared {
 
 /// Starts the sessions. Transaction numbers continue above the ledger's highest.
 ///
+/// Ledger and database must agree on what was committed so far; a ledger that was made for this call is removed again
+/// when they do not.
+///
 /// The database must be open now; later it may go away and come back. Stop the workload before a point-in-time
-/// recovery and record the boundary with [`crate::ledger::record_truncate`]: a running one would commit into the new
+/// recovery and record the boundary with [`crate::ledger::cut`]: a running one would commit into the new
 /// incarnation before the ledger knows of it.
 pub fn start(options: Options) -> Result<Handle, WorkloadError> {
     if options.sessions == 0 || options.sessions > SESSIONS_MAX {
@@ -160,9 +196,19 @@ pub fn start(options: Options) -> Result<Handle, WorkloadError> {
             options.sessions
         )));
     }
-    let (keys, loaded) = capacity(&options)?;
+    let mut client = Client::connect(&options.home, &options.sid)
+        .map_err(|source| connection(&options, source))?;
+    let (keys, loaded) = capacity(&mut client, &options)?;
+    let is_new = !options.ledger.exists();
     let ledger = LedgerWriter::open(&options.ledger, &options.sid, options.sync_ledger)?;
     let book = Book::read(&options.ledger, None, keys)?;
+    if let Err(refused) = agree(&mut client, &options, &book) {
+        if is_new {
+            // What stays is a ledger without facts; the refusal matters more.
+            let _ = std::fs::remove_file(&options.ledger);
+        }
+        return Err(refused);
+    }
     let started = Instant::now();
     let shared = Arc::new(Shared {
         ledger,
@@ -210,13 +256,16 @@ pub fn start(options: Options) -> Result<Handle, WorkloadError> {
     })
 }
 
-fn capacity(options: &Options) -> Result<(u64, u64), WorkloadError> {
-    let connection = |source| WorkloadError::Connection {
+fn connection(options: &Options, source: std::io::Error) -> WorkloadError {
+    WorkloadError::Connection {
         home: options.home.clone(),
         sid: options.sid.clone(),
         source,
-    };
-    let mut client = Client::connect(&options.home, &options.sid).map_err(connection)?;
+    }
+}
+
+fn capacity(client: &mut Client, options: &Options) -> Result<(u64, u64), WorkloadError> {
+    let connection = |source| connection(options, source);
     match client.request(&Request::Capacity).map_err(connection)? {
         Answer::Capacity { keys, loaded, .. } => Ok((keys, loaded)),
         Answer::Error(error) => Err(WorkloadError::Database(error)),

@@ -123,16 +123,50 @@ fn report(arguments: &Arguments, home: &Path, created: Created, seconds: f64) {
         log_bytes >> 20
     ));
     say("next:");
-    say(format!(
-        "  export ORACLE_SID={sid} ORACLE_HOME={0} SAPDATA_HOME={0} PATH={0}/bin:$PATH",
-        home.display()
-    ));
+    say(format!("  {}", export(sid, home)));
     say("  echo startup | sqlplus -S / as sysdba");
+}
+
+/// The line that sets the environment of the database, for any POSIX shell.
+fn export(sid: &str, home: &Path) -> String {
+    let home = quoted(&home.to_string_lossy());
+    format!(
+        "export ORACLE_SID={sid} ORACLE_HOME={home} SAPDATA_HOME={home} PATH={home}/bin:\"$PATH\""
+    )
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_export_line_means_in_a_shell_what_it_says() {
+        for home in ["/oracle/SND", "/my files/it's $HOME; \"x\" `y` \\/SND"] {
+            let script = format!(
+                "{}; printf '%s|' \"$ORACLE_SID\" \"$ORACLE_HOME\" \"$SAPDATA_HOME\" \"$PATH\"",
+                export("SND", Path::new(home))
+            );
+            let said = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .env("PATH", "/a b:/c")
+                .output()
+                .unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&said.stdout),
+                format!("SND|{home}|{home}|{home}/bin:/a b:/c|")
+            );
+        }
+    }
 
     #[test]
     fn sizes_are_read_with_their_units() {

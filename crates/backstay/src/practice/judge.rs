@@ -14,8 +14,8 @@ use crate::said::{fail, say, say_json};
 /// Compare the open database with its ledger
 #[derive(Debug, Clone, clap::Args)]
 #[command(
-    after_help = "Nothing may commit meanwhile. Without a target every acknowledged commit must be there; with one, those \
-                        before it and no others, as after RECOVER DATABASE UNTIL.\n\n\
+    after_help = "Nothing may commit meanwhile: stop the workload first, a ledger that is being written is refused. Without a target every acknowledged commit must be there; with one, those \
+                        before it and no others, as after RECOVER DATABASE UNTIL. To go on with a ledger after such a recovery: backstay practice ledger cut.\n\n\
                         Examples:\n  backstay practice verify --home /tmp/practice/SND --ledger /tmp/practice/ledger\n  \
                         backstay practice verify --home /tmp/practice/SND --ledger /tmp/practice/ledger --until-time '2026-03-07 01:44:38'\n\n\
                         Exit status: 0 nothing missing, extra or damaged; 1 something is; 2 it cannot be judged."
@@ -37,7 +37,8 @@ pub struct Arguments {
     json: bool,
 }
 
-fn time(text: &str) -> Result<OracleTime, String> {
+/// A time of the command line.
+pub(super) fn time(text: &str) -> Result<OracleTime, String> {
     OracleTime::parse(text).ok_or_else(|| "a time as YYYY-MM-DD HH:MM:SS".to_owned())
 }
 

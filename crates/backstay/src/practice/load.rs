@@ -14,7 +14,7 @@ use crate::said::{fail, say, say_json};
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "Ends at --seconds or --transactions, or at SIGINT or SIGTERM; all are clean ends. A database that goes \
-                        away is waited for.\n\n\
+                        away is waited for. One database has one ledger: another one is refused.\n\n\
                         Example: backstay practice workload --home /tmp/practice/SND --ledger /tmp/practice/ledger --seconds 60\n\n\
                         Exit status: 0 ended as asked, 1 could not start or had to end."
 )]

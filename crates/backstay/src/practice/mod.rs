@@ -3,6 +3,7 @@
 
 mod create;
 mod judge;
+mod ledger;
 mod load;
 mod status;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Status(status::Arguments),
     Workload(load::Arguments),
     Verify(judge::Arguments),
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     Sqlplus(SqlplusArguments),
     Server(ServerArguments),
 }
@@ -119,6 +122,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Workload(arguments) => load::run(arguments),
         Command::Verify(arguments) => judge::run(&arguments),
+        Command::Ledger(command) => ledger::run(&command),
         Command::Sqlplus(arguments) => talk(arguments),
         Command::Server(arguments) => {
             practice::server::main(&arguments.database.home(), &arguments.database.sid)

@@ -102,8 +102,9 @@ fn notes(f: &mut Formatter<'_>, report: &FileReport) -> fmt::Result {
         Size::Short(blocks) => {
             writeln!(
                 f,
-                "  The file is cut off: at its end {} missing",
-                counted(blocks, "block")
+                "  The file is cut off: {} of its end {} missing",
+                counted(blocks, "block"),
+                are(blocks)
             )?;
         }
         Size::Long(blocks) => writeln!(
@@ -140,14 +141,36 @@ fn verdict(f: &mut Formatter<'_>, report: &FileReport, effort: &str) -> fmt::Res
     };
     let hint = if report.in_backup_mode && report.summary.fractured == corrupt && missing == 0 {
         "the file is in backup mode; recovery repairs fractured pages from redo"
-    } else if corrupt == 0 {
-        "take the file from another backup"
     } else {
-        "verify once more; if it stays, restore the file from a backup and recover it"
+        way_out(report.kind, corrupt > 0)
     };
     writeln!(
         f,
-        "  CORRUPT: {corrupt} corrupt and {missing} missing pages, {effort}"
+        "  CORRUPT: {} corrupt and {missing} missing, {effort}",
+        counted(corrupt, "page")
     )?;
     write!(f, "  HINT: {hint}")
+}
+
+/// What to do about a file that is not whole: no recovery repairs control files and logs, but they have twins.
+fn way_out(kind: FileKind, has_corrupt_pages: bool) -> &'static str {
+    match kind {
+        FileKind::Datafile if has_corrupt_pages => {
+            "verify once more; if it stays, restore the file from a backup and recover it"
+        }
+        FileKind::Datafile => "take the file from another backup",
+        FileKind::ControlFile => {
+            "verify the other control files (V$CONTROLFILE); with the database closed, copy a clean one over it. \
+             When none is clean, brrestore -m 0 -c force brings back the one of the last backup"
+        }
+        FileKind::RedoLog => {
+            "an online log: verify the other members of its group (V$LOGFILE) and use a clean one. An archived log: \
+             brrestore -a <sequence> -c force brings back its saved copy. Without either no recovery gets past it: \
+             back up all data files now"
+        }
+    }
+}
+
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }

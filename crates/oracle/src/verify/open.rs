@@ -14,7 +14,7 @@ use rustix::io::Errno;
 #[non_exhaustive]
 pub enum CannotJudge {
     /// There is no such file.
-    #[error("{} does not exist. HINT: check the path; V$DATAFILE.NAME has those of the data files", .0.display())]
+    #[error("{} does not exist. HINT: check the path: V$DATAFILE, V$CONTROLFILE, V$LOGFILE and V$ARCHIVED_LOG have those of the database", .0.display())]
     Missing(PathBuf),
     /// This user may not read it.
     #[error("{} may not be read by this user. HINT: run as the owner of the database files, or let the group read them", .0.display())]

@@ -25,11 +25,7 @@ impl Instance {
     /// The scan is not of one instant: commits that happen meanwhile may or may not be seen. A block that cannot be
     /// read is reported and passed over. Errors: ORA-01109 when the database is not open.
     pub fn scan(&self, each: &mut dyn FnMut(Answer) -> bool) -> OraResult<()> {
-        let segments = {
-            let mut core = self.lock();
-            core.open()?;
-            core.control()?.record.segments.clone()
-        };
+        let segments = self.open_segments()?;
         for block in 0..segments.keys.div_ceil(ROWS_PER_BLOCK) {
             for answer in self.scan_block(&segments, block)? {
                 if !each(answer) {
@@ -37,6 +33,14 @@ impl Instance {
                 }
             }
         }
+        self.scan_sessions(each)
+    }
+
+    /// Gives every session's counters to `each`; stops when it returns false.
+    ///
+    /// Errors: ORA-01109 when the database is not open.
+    pub fn scan_sessions(&self, each: &mut dyn FnMut(Answer) -> bool) -> OraResult<()> {
+        let segments = self.open_segments()?;
         for session in 0..SESSIONS_MAX {
             if let Some(answer) = self.scan_session(&segments, session)?
                 && !each(answer)
@@ -45,6 +49,12 @@ impl Instance {
             }
         }
         Ok(())
+    }
+
+    fn open_segments(&self) -> OraResult<Segments> {
+        let mut core = self.lock();
+        core.open()?;
+        Ok(core.control()?.record.segments.clone())
     }
 
     fn scan_block(&self, segments: &Segments, block: u64) -> OraResult<Vec<Answer>> {

@@ -366,3 +366,15 @@ fn an_acknowledged_commit_with_half_its_rows_lost_names_the_lost_half() {
     let facts: Vec<Fact> = facts().into_iter().chain(twice).collect();
     assert_eq!(Scan::right().faults(&facts), [1, 0, 0, 2]);
 }
+
+#[test]
+fn one_commit_is_said_in_the_singular() {
+    let verdict = Verdict {
+        commits: 1,
+        rows: 2,
+        ..Verdict::default()
+    };
+    let said = verdict.to_string();
+    assert!(said.contains("ledger    1 commit must be there"), "{said}");
+    assert!(said.contains("database  2 rows scanned"), "{said}");
+}

@@ -75,12 +75,18 @@ impl Verdict {
     }
 }
 
+/// A number and its noun.
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "ledger    {} commits must be there",
-            self.commits
+            "ledger    {} must be there",
+            counted(self.commits, "commit")
         )?;
         if self.commits_beyond_target > 0 {
             write!(
@@ -90,11 +96,7 @@ impl fmt::Display for Verdict {
             )?;
         }
         if self.commits_void > 0 {
-            write!(
-                formatter,
-                ", {} were discarded by RESETLOGS",
-                self.commits_void
-            )?;
+            write!(formatter, ", {} discarded by RESETLOGS", self.commits_void)?;
         }
         writeln!(formatter)?;
         if self.ledger_torn {
@@ -111,15 +113,15 @@ impl fmt::Display for Verdict {
         if present + absent + overwritten > 0 {
             write!(
                 formatter,
-                "in doubt  {} commits without an answer: ",
-                present + absent + overwritten
+                "in doubt  {} without an answer: ",
+                counted(present + absent + overwritten, "commit")
             )?;
             writeln!(
                 formatter,
                 "{present} found whole, {absent} not there, {overwritten} overwritten since"
             )?;
         }
-        writeln!(formatter, "database  {} rows scanned", self.rows)?;
+        writeln!(formatter, "database  {} scanned", counted(self.rows, "row"))?;
         for (name, faults) in [
             ("missing ", &self.missing),
             ("extra   ", &self.extra),

@@ -157,6 +157,25 @@ fn a_second_writer_is_kept_out() {
 }
 
 #[test]
+fn a_ledger_is_held_against_writers_and_only_when_none_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let writer = LedgerWriter::open(&path, "SND", false).unwrap();
+    let refused = Hold::take(&path).unwrap_err();
+    assert!(matches!(refused, LedgerError::BeingWritten { .. }));
+    let said = refused.to_string();
+    assert!(said.contains("HINT: stop the workload first"), "{said}");
+    drop(writer);
+    let holds = [Hold::take(&path).unwrap(), Hold::take(&path).unwrap()];
+    assert!(matches!(
+        LedgerWriter::open(&path, "SND", false),
+        Err(LedgerError::InUse { .. })
+    ));
+    drop(holds);
+    LedgerWriter::open(&path, "SND", false).unwrap();
+}
+
+#[test]
 fn a_torn_last_line_is_left_out_and_removed_before_the_next_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger");
@@ -324,6 +343,34 @@ fn a_truncation_voids_what_came_before_it_and_nothing_after_it() {
         assert_eq!(book.keys[2].transaction, 3);
         assert_eq!(book.sessions[&0].committed, 2);
     }
+}
+
+#[test]
+fn a_cut_says_what_it_made_void_and_needs_a_ledger_that_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    let boundary = Boundary::Scn(Scn::new(101));
+    assert!(cut(&path, boundary).is_err());
+    assert!(!path.exists(), "a mistyped name made a ledger");
+    let mut facts = commit(1, 0, 100, &[row(7, 5)]);
+    facts.extend(commit(2, 0, 101, &[row(1, 6)]));
+    facts.extend(commit(3, 0, 102, &[row(1, 7)]));
+    std::fs::write(&path, text_of(&facts)).unwrap();
+    let made = |kept, void| Cut {
+        sid: "SND".to_string(),
+        kept,
+        void,
+    };
+    assert_eq!(cut(&path, boundary).unwrap(), made(1, 2));
+    assert_eq!(cut(&path, boundary).unwrap(), made(1, 0));
+    let book = Book::read(&path, None, 10).unwrap();
+    assert_eq!((book.counted, book.void), (1, 2));
+    let writer = LedgerWriter::open(&path, "SND", false).unwrap();
+    assert!(
+        cut(&path, boundary).is_err(),
+        "cut under a running workload"
+    );
+    drop(writer);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use oracle::time::OracleTime;
 use super::{Shared, execute};
 use crate::engine::ShutdownMode;
 use crate::engine::error::{OraError, OraResult};
+use crate::engine::instance::Instance;
 use crate::protocol::{Answer, Outcome, Request};
 use crate::statement::{self, Statement};
 use crate::views;
@@ -63,6 +64,9 @@ pub(super) enum Next {
     /// The instance is down; the process ends after the answer.
     Exit,
 }
+
+/// A scan of rows or counters: gives its answers one after another, until one is not wanted.
+type Scan = fn(&Instance, &mut dyn FnMut(Answer) -> bool) -> OraResult<()>;
 
 /// Leaves the registry when the thread ends, also by a panic.
 struct Registered<'a>(&'a Shared, u32);
@@ -119,7 +123,10 @@ impl Session {
                 let (result, next) = execute::execute(self, &text);
                 send(writer, &statement_answer(result)).map(|()| next)
             }
-            Request::Scan => self.scan(writer).map(|()| Next::Continue),
+            Request::Scan => self.scan(writer, Instance::scan).map(|()| Next::Continue),
+            Request::Sessions => self
+                .scan(writer, Instance::scan_sessions)
+                .map(|()| Next::Continue),
             other => send(writer, &self.transaction(other)).map(|()| Next::Continue),
         };
         self.shared.registry.end_work(self.sid);
@@ -147,9 +154,9 @@ impl Session {
         }
     }
 
-    fn scan(&self, writer: &mut impl Write) -> std::io::Result<()> {
+    fn scan(&self, writer: &mut impl Write, scan: Scan) -> std::io::Result<()> {
         let mut written = Ok(());
-        let scanned = self.shared.instance.scan(&mut |answer| {
+        let scanned = scan(&self.shared.instance, &mut |answer| {
             written = send(writer, &answer);
             written.is_ok()
         });

@@ -1,4 +1,4 @@
-//! The V$ and DBA_ views: any SELECT over one consistent copy of the instance's state.
+//! The V$ and DBA_ views that are there: SELECTs over one consistent copy of the instance's state.
 //! What lives here: the way from a query's text to its rows. What does not: gathering the facts (`engine`).
 //!
 //! A query is parsed with Oracle's grammar, its names and types are resolved against the catalogue, and what comes out

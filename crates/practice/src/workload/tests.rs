@@ -104,6 +104,7 @@ fn converse(stream: &UnixStream, state: &Mutex<State>, mishap: Mishap) {
                 seed: SEED,
             }],
             Request::Scan => scan(&state.lock().unwrap()),
+            Request::Sessions => sessions(&state.lock().unwrap()),
             Request::Commit {
                 number,
                 session,
@@ -128,8 +129,12 @@ fn converse(stream: &UnixStream, state: &Mutex<State>, mishap: Mishap) {
 
 fn scan(state: &State) -> Vec<Answer> {
     let rows = state.rows.values().cloned().map(Answer::Row);
+    rows.chain(sessions(state)).collect()
+}
+
+fn sessions(state: &State) -> Vec<Answer> {
     let sessions = state.sessions.values().cloned().map(Answer::Session);
-    rows.chain(sessions).chain([Answer::End]).collect()
+    sessions.chain([Answer::End]).collect()
 }
 
 /// The answer, or None when there is to be none.
@@ -219,6 +224,21 @@ fn what_the_workload_commits_the_judge_finds() {
 }
 
 #[test]
+fn while_the_workload_runs_there_is_no_verdict_but_a_hint() {
+    let memory = Memory::start(Mishap::None);
+    let handle = start(memory.options(u64::from(u32::MAX))).unwrap();
+    let refused = judge(memory.home(), "SND", &memory.ledger(), Target::Everything).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("HINT: stop the workload first"),
+        "{refused}"
+    );
+    handle.stop().unwrap();
+    assert!(memory.verdict().clean);
+}
+
+#[test]
 fn the_workload_outlives_lost_connections_and_leaves_the_unanswered_in_doubt() {
     let memory = Memory::start(Mishap::Lost);
     let handle = start(memory.options(600)).unwrap();
@@ -259,6 +279,41 @@ fn a_later_workload_continues_the_ledger_with_other_sessions() {
 }
 
 #[test]
+fn a_second_ledger_of_a_database_is_refused_and_not_left_behind() {
+    let memory = Memory::start(Mishap::None);
+    let handle = start(memory.options(30)).unwrap();
+    wait_until_finished(&handle);
+    handle.stop().unwrap();
+    let second = memory.home().join("second");
+    let refused = start(Options {
+        ledger: second.clone(),
+        ..memory.options(1)
+    });
+    let said = refused.unwrap_err().to_string();
+    assert!(
+        said.contains("30 commits of this database are not in ledger") && said.contains("HINT: "),
+        "{said}"
+    );
+    assert!(!second.exists());
+    assert!(memory.verdict().clean);
+}
+
+#[test]
+fn a_database_that_lacks_commits_of_the_ledger_is_not_loaded() {
+    let memory = Memory::start(Mishap::None);
+    let handle = start(memory.options(30)).unwrap();
+    wait_until_finished(&handle);
+    handle.stop().unwrap();
+    memory.state.lock().unwrap().sessions.clear();
+    let said = start(memory.options(1)).unwrap_err().to_string();
+    assert!(
+        said.contains("30 commits of ledger") && said.contains("practice ledger cut"),
+        "{said}"
+    );
+    assert!(memory.ledger().exists());
+}
+
+#[test]
 fn a_commit_that_is_never_answered_does_not_keep_the_workload_from_stopping() {
     let memory = Memory::start(Mishap::Silence);
     let handle = start(Options {
@@ -286,6 +341,7 @@ fn a_commit_that_is_never_answered_does_not_keep_the_workload_from_stopping() {
         });
         assert_eq!(handle.stop().unwrap().in_doubt, 1);
     });
+    drop(shared); // It has the ledger open.
     assert!(memory.verdict().clean);
 }
 
