@@ -36,6 +36,12 @@ enum Command {
     InstallLinks(install_links::Arguments),
     #[command(subcommand)]
     Store(store::StoreCommand),
+    #[command(subcommand)]
+    Mount(store::mount::MountCommand),
+    #[command(subcommand)]
+    Snapshot(store::lists::SnapshotCommand),
+    #[command(subcommand)]
+    Job(store::lists::JobCommand),
     Verify(verify::VerifyArguments),
 }
 
@@ -64,6 +70,9 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Practice(command) => practice::run(command),
         Command::InstallLinks(arguments) => install_links::run(&arguments),
         Command::Store(command) => store::run(command),
+        Command::Mount(command) => store::mount::run(&command),
+        Command::Snapshot(command) => store::lists::run_snapshot(&command),
+        Command::Job(command) => store::lists::run_job(&command),
         Command::Verify(arguments) => verify::run(&arguments),
     }
 }

@@ -1,7 +1,7 @@
 //! `backstay practice …`: the practice database from the command line.
 //! What lives here: the commands' options and help. What does not: what the database does.
 
-mod create;
+pub mod create;
 mod judge;
 mod ledger;
 mod load;

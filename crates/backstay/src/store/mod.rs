@@ -1,21 +1,82 @@
-//! `backstay store …`: the store and its administration.
-//! What lives here: the choice of command. What does not: any command's work.
+//! `backstay store …`, `mount …`, `snapshot …`, `job …`: a store, and its administration.
+//! What lives here: the choice of command, and how a failure is said. What does not: any command's work.
 
+mod connection;
+pub mod lists;
+pub mod mount;
 mod serve;
+mod table;
 
 use std::process::ExitCode;
 
+use api::admin::StoreState;
+use api::client::ClientError;
 use clap::Subcommand;
+use serde::Serialize;
+
+use crate::said::fail;
+use connection::ConnectionError;
 
 /// Run and administer a backup store
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
     Serve(serve::Arguments),
+    /// What the store is and whether it takes backups
+    Show(lists::StoreArguments),
+    /// Take the store out of service
+    Decommission(lists::StoreArguments),
+    /// Take the store into service again
+    Register(lists::StoreArguments),
+    /// What has happened, oldest first
+    Events(lists::ListArguments),
+}
+
+/// Why a command of administration did not do what it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No store can be spoken to.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The store refused, or could not be reached.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nobody said yes.
+    #[error("{0}")]
+    NotConfirmed(&'static str),
+    /// The job failed.
+    #[error("job {0} failed: {1}")]
+    Job(u64, String),
 }
 
 /// Runs a command of the store.
 pub fn run(command: StoreCommand) -> ExitCode {
+    let change = |arguments: &lists::StoreArguments, state| finish(lists::store(arguments, state));
     match command {
         StoreCommand::Serve(arguments) => serve::run(&arguments),
+        StoreCommand::Show(arguments) => change(&arguments, None),
+        StoreCommand::Decommission(arguments) => {
+            change(&arguments, Some(StoreState::DecommissionInProgress))
+        }
+        StoreCommand::Register(arguments) => change(&arguments, Some(StoreState::Active)),
+        StoreCommand::Events(arguments) => finish(lists::events(&arguments)),
+    }
+}
+
+/// The exit status.
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Connection(error @ (ConnectionError::None | ConnectionError::Two))) => {
+            fail(2, error)
+        }
+        Err(error) => fail(1, error),
+    }
+}
+
+/// A word of the API for people: `marked for delete`.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        other => format!("{other:?}"),
     }
 }

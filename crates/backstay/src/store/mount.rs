@@ -1,0 +1,398 @@
+//! `backstay mount …`.
+//! What lives here: making, showing, repairing and deleting mounts. What does not: what the store does for it.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use api::admin::{Driver, Job, JobState, Mount, MountRequest, MountState, Squash, Store};
+use api::client::{Client, in_path};
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::connection::StoreOptions;
+use super::table::{Table, bytes, described};
+use super::{Failure, finish, word};
+use crate::practice::create::size;
+use crate::said::{say, say_json};
+
+/// Pause between looks at a job.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+
+/// Make and look after backup mounts
+#[derive(Debug, Subcommand)]
+pub enum MountCommand {
+    Create(Create),
+    List(List),
+    Show(One),
+    Repair(One),
+    Delete(Delete),
+}
+
+/// Make a mount and export it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  backstay mount create prd --allow 192.0.2.0/28 --store-dir /var/lib/backstay\n  \
+                  backstay mount create tst --allow 192.0.2.7 --quota 500GiB --squash all --anonymous-uid 54321 --anonymous-gid 54321\n\n\
+                  Exit status: 0 made, 1 refused or failed, 2 wrong command line."
+)]
+pub struct Create {
+    /// Name: a letter or digit, then letters, digits, '.', '-', '_'; upper and lower case differ
+    name: String,
+    /// Addresses that may mount it: 192.0.2.7, 192.0.2.0/28, * for all; repeat it for more [default: this machine only]
+    #[arg(long, value_name = "CIDR")]
+    allow: Vec<String>,
+    /// Space that it may use, such as 500GiB [default: what the disk has]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    quota: Option<u64>,
+    /// Whose calls become the anonymous user's
+    #[arg(long, value_enum, default_value = "root")]
+    squash: SquashWord,
+    /// The anonymous user
+    #[arg(long, value_name = "NUMBER", default_value_t = api::admin::nobody())]
+    anonymous_uid: u32,
+    /// The anonymous user's group
+    #[arg(long, value_name = "NUMBER", default_value_t = api::admin::nobody())]
+    anonymous_gid: u32,
+    /// How snapshots are taken; auto finds the best that the file system can do
+    #[arg(long, value_enum, default_value = "auto")]
+    driver: DriverWord,
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print the mount as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SquashWord {
+    None,
+    Root,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DriverWord {
+    Auto,
+    Btrfs,
+    Reflink,
+    Copy,
+}
+
+/// All mounts
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  backstay mount list --store-dir /var/lib/backstay\n\nExit status: 0 listed, 1 failed, 2 wrong command line."
+)]
+pub struct List {
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One mount (show: everything about it; repair: accept that what it misses will not come back)
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  backstay mount show prd\n  backstay mount repair prd\n\n\
+                  repair forgets snapshots that are lost, and takes the directory that is there for the mount's data. Put\n\
+                  back what is missing instead, if you can: then the mount is whole by itself.\n\n\
+                  Exit status: 0 done, 1 refused or failed, 2 wrong command line."
+)]
+pub struct One {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Delete a mount with all that is in it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  backstay mount delete tst\n  backstay mount delete tst --force --yes\n\n\
+                  Refused while a backup is open or snapshots wait to become recovery points, unless --force is given.\n\n\
+                  Exit status: 0 gone, 1 refused or failed, 2 wrong command line."
+)]
+pub struct Delete {
+    /// Its name
+    name: String,
+    /// Even if snapshots that wait are lost by it
+    #[arg(long)]
+    force: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait until it is gone
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print the job as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a command.
+pub fn run(command: &MountCommand) -> ExitCode {
+    finish(match command {
+        MountCommand::Create(arguments) => create(arguments),
+        MountCommand::List(arguments) => list(arguments),
+        MountCommand::Show(arguments) => one(arguments, |client, path| Ok(client.get(path)?)),
+        MountCommand::Repair(arguments) => one(arguments, |client, path| {
+            Ok(client.post(&format!("{path}/repair"), &())?)
+        }),
+        MountCommand::Delete(arguments) => delete(arguments),
+    })
+}
+
+fn create(arguments: &Create) -> Result<(), Failure> {
+    let client = arguments.store.connect()?;
+    let request = MountRequest {
+        name: arguments.name.clone(),
+        allow: arguments.allow.clone(),
+        quota_bytes: arguments.quota,
+        squash: match arguments.squash {
+            SquashWord::None => Squash::None,
+            SquashWord::Root => Squash::Root,
+            SquashWord::All => Squash::All,
+        },
+        anonymous_uid: arguments.anonymous_uid,
+        anonymous_gid: arguments.anonymous_gid,
+        driver: match arguments.driver {
+            DriverWord::Auto => Driver::Auto,
+            DriverWord::Btrfs => Driver::Btrfs,
+            DriverWord::Reflink => Driver::Reflink,
+            DriverWord::Copy => Driver::Copy,
+        },
+    };
+    let mount: Mount = client.post("/mounts", &request)?;
+    if arguments.json {
+        say_json(&mount);
+        return Ok(());
+    }
+    let store: Store = client.get("/store")?;
+    say(format!(
+        "The mount {} is exported as {}.",
+        mount.name, mount.export_path
+    ));
+    say(format!(
+        "Snapshots: {} ({}).",
+        word(&mount.driver),
+        mount.driver_reason
+    ));
+    say("On the database host, as root:");
+    say(format!("  mkdir -p /local/{}", mount.name));
+    say(format!("  {}", mount_command(&mount, &store)));
+    if mount.allow.is_empty() {
+        say("Only this machine may mount it. HINT: name the database hosts with --allow");
+    }
+    Ok(())
+}
+
+/// What a Linux host mounts with.
+fn mount_command(mount: &Mount, store: &Store) -> String {
+    let (host, port) = match store
+        .nfs_address
+        .as_deref()
+        .and_then(|address| address.rsplit_once(':'))
+    {
+        Some(("0.0.0.0" | "[::]", port)) => ("STORE", Some(port)),
+        Some((host, port)) => (host, Some(port)),
+        None => ("STORE", None),
+    };
+    let port = port.map_or_else(String::new, |port| {
+        format!(",port={port},mountport={port},mountproto=tcp")
+    });
+    format!(
+        "mount -t nfs -o rw,bg,hard,tcp,vers=3,nolock,timeo=600,rsize=1048576,wsize=1048576{port} {host}:{} /local/{}",
+        mount.export_path, mount.name
+    )
+}
+
+fn list(arguments: &List) -> Result<(), Failure> {
+    let mounts: Vec<Mount> = arguments.store.connect()?.get("/mounts")?;
+    if arguments.json {
+        say_json(&mounts);
+        return Ok(());
+    }
+    if mounts.is_empty() {
+        eprintln!("There is no mount yet. HINT: backstay mount create NAME");
+        return Ok(());
+    }
+    let mut table = Table::new([
+        "NAME",
+        "STATE",
+        "PENDING",
+        "LAST SNAPSHOT",
+        "DRIVER",
+        "EXPORT",
+    ]);
+    for mount in mounts {
+        table.row([
+            mount.name,
+            word(&mount.state),
+            mount.pending_snapshots.to_string(),
+            mount.last_snapshot.unwrap_or_else(|| "-".to_owned()),
+            word(&mount.driver),
+            mount.export_path,
+        ]);
+    }
+    say(table);
+    Ok(())
+}
+
+fn one(
+    arguments: &One,
+    ask: impl FnOnce(&Client, &str) -> Result<Mount, Failure>,
+) -> Result<(), Failure> {
+    let client = arguments.store.connect()?;
+    let mount = ask(&client, &format!("/mounts/{}", in_path(&arguments.name)))?;
+    if arguments.json {
+        say_json(&mount);
+        return Ok(());
+    }
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let allowed = if mount.allow.is_empty() {
+        "this machine only".to_owned()
+    } else {
+        mount.allow.join(", ")
+    };
+    let mut pairs = vec![
+        ("Name", mount.name),
+        ("State", word(&mount.state)),
+        ("Export", mount.export_path),
+        ("Directory", mount.directory),
+        ("Allowed", allowed),
+        ("Quota", or_none(mount.quota_bytes.map(bytes))),
+        (
+            "Squash",
+            format!(
+                "{}, anonymous is {}:{}",
+                word(&mount.squash),
+                mount.anonymous_uid,
+                mount.anonymous_gid
+            ),
+        ),
+        (
+            "Driver",
+            format!("{} ({})", word(&mount.driver), mount.driver_reason),
+        ),
+        ("Created", mount.created),
+        (
+            "Open job",
+            or_none(mount.open_job.map(|job| job.to_string())),
+        ),
+        ("Pending snapshots", mount.pending_snapshots.to_string()),
+        ("Last snapshot", or_none(mount.last_snapshot)),
+    ];
+    if let (MountState::Inconsistent, Some(reason)) = (mount.state, mount.reason) {
+        pairs.insert(2, ("Reason", reason));
+    }
+    say(described(&pairs));
+    Ok(())
+}
+
+fn delete(arguments: &Delete) -> Result<(), Failure> {
+    let client = arguments.store.connect()?;
+    confirm(
+        arguments.yes,
+        &format!("Delete the mount {} with everything in it?", arguments.name),
+    )?;
+    let path = format!(
+        "/mounts/{}?force={}",
+        in_path(&arguments.name),
+        arguments.force
+    );
+    let job: Job = client.delete(&path)?;
+    let job = if arguments.no_wait {
+        job
+    } else {
+        wait_for(&client, job)?
+    };
+    report(&job, arguments.json)
+}
+
+/// Asks, unless it is not to be asked.
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::NotConfirmed(
+            "there is no terminal to ask on. HINT: say --yes",
+        ));
+    }
+    eprint!("{question} [y/N] ");
+    // If it cannot be shown, it is not answered with yes either.
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::NotConfirmed("not confirmed; nothing was done")),
+    }
+}
+
+/// Waits for the end of a job.
+pub(super) fn wait_for(client: &Client, mut job: Job) -> Result<Job, Failure> {
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
+    while job.ended.is_none() {
+        bar.set_message(format!("job {}: {:?}, {}", job.id, job.state, job.detail));
+        bar.tick();
+        std::thread::sleep(LOOK_PAUSE);
+        job = client.get(&format!("/jobs/{}", job.id))?;
+    }
+    bar.finish_and_clear();
+    Ok(job)
+}
+
+/// Says how a job stands; a failed one is a failure.
+pub(super) fn report(job: &Job, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        say_json(job);
+    } else if job.state != JobState::Failed {
+        let detail = if job.detail.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", job.detail)
+        };
+        say(format!("Job {}, {}{detail}", job.id, word(&job.state)));
+    }
+    match job.state {
+        JobState::Failed => Err(Failure::Job(job.id, job.error_message.clone())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mount_command_says_the_port_and_the_host_if_it_is_known() {
+        let mount: Mount = serde_json::from_value(serde_json::json!({
+            "name": "m", "state": "idle", "reason": null, "export_path": "/Phoenix/m/oracle_data", "directory": "/d",
+            "allow": [], "quota_bytes": null, "squash": "root", "anonymous_uid": 1, "anonymous_gid": 1, "driver": "copy",
+            "driver_reason": "", "created": "", "pending_snapshots": 0, "open_job": null, "last_snapshot": null
+        }))
+        .unwrap();
+        let store = |address: Option<&str>| -> Store {
+            serde_json::from_value(serde_json::json!({
+                "uid": "A", "state": "active", "registrations": 1, "version": "0", "max_pending_snapshots": 5,
+                "export": "own", "nfs_address": address, "free_bytes": 1
+            }))
+            .unwrap()
+        };
+        let own = mount_command(&mount, &store(Some("192.0.2.1:2049")));
+        assert!(
+            own.contains(",port=2049,mountport=2049")
+                && own.contains(" 192.0.2.1:/Phoenix/m/oracle_data /local/m"),
+            "{own}"
+        );
+        assert!(mount_command(&mount, &store(Some("0.0.0.0:2049"))).contains(" STORE:/Phoenix/m"));
+        assert!(!mount_command(&mount, &store(None)).contains("port="));
+    }
+}
