@@ -13,6 +13,10 @@ mod refusal;
 mod serve;
 pub mod snapshot;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use http::fuzzing;
+
 pub use catalogue::CatalogueError;
 pub use directory::DirectoryError;
 pub use refusal::Refusal;

@@ -56,6 +56,15 @@ impl Host {
         host
     }
 
+    /// The mount is the data directory of a store on this very machine.
+    pub fn on(directory: &Path) -> Host {
+        let mut host = Host::without_mount();
+        let mount = host.mount();
+        run("mount", &["--bind", &directory.to_string_lossy()], &mount);
+        host.mounted = true;
+        host
+    }
+
     /// The directory is there and nothing is mounted on it.
     pub fn without_mount() -> Host {
         let directory = tempfile::tempdir().unwrap();

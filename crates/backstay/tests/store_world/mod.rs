@@ -203,6 +203,10 @@ impl StoreWorld {
         self.running.as_ref().expect("a running store")
     }
 
+    pub fn pid(&self) -> u32 {
+        self.running().child.id()
+    }
+
     pub fn nfs_port(&self) -> u16 {
         self.ports[1]
     }

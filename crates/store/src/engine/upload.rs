@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use api::code::Code;
 use api::envelope::LogUploaded;
@@ -49,6 +49,24 @@ fn disk_trouble(error: &io::Error) -> Refusal {
 }
 
 impl Incoming {
+    /// A place in this directory for a log that arrives.
+    pub(crate) fn begin(logs: &Path) -> Result<Incoming, Refusal> {
+        let name = directory::random_hex::<8>().map_err(|error| disk_trouble(&error))?;
+        let path = logs.join(format!(".incoming-{name}"));
+        let file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| disk_trouble(&error))?;
+        Ok(Incoming {
+            file,
+            path,
+            bytes: 0,
+            is_kept: false,
+        })
+    }
+
     /// Takes more of the log.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.bytes += bytes.len() as u64;
@@ -77,22 +95,9 @@ impl Engine {
         open_job(&mount).map(drop)
     }
 
-    /// A place for a log that arrives.
-    pub(crate) fn incoming(&self) -> Result<Incoming, Refusal> {
-        let name = directory::random_hex::<8>().map_err(|error| disk_trouble(&error))?;
-        let path = self.directory.logs().join(format!(".incoming-{name}"));
-        let file = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| disk_trouble(&error))?;
-        Ok(Incoming {
-            file,
-            path,
-            bytes: 0,
-            is_kept: false,
-        })
+    /// Where logs arrive.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.directory.logs()
     }
 
     /// Keeps a log with the backup that is open. When it returns, the log is on the disk.

@@ -56,8 +56,12 @@ impl KernelExporter {
         let mut wanted = lines.clone();
         change(&mut wanted);
         let text: String = wanted.values().map(String::as_str).collect();
-        self.write(&text)?;
-        run_exportfs()?;
+        if let Err(refusal) = self.write(&text).and_then(|()| run_exportfs()) {
+            // What is exported stays as it was; the file says so again. If that fails too, the next change writes it.
+            let before: String = lines.values().map(String::as_str).collect();
+            let _ = self.write(&before);
+            return Err(refusal);
+        }
         *lines = wanted;
         Ok(())
     }

@@ -6,6 +6,9 @@ pub(crate) mod phoenix;
 pub(crate) mod tls;
 mod upload;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 //! which is recorded and never opened.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub(super) async fn receive(
     let (asked, name) = (Arc::clone(&engine), mount.clone());
     let admitted = run(move || asked.admit_log(&name, client)).await;
     let received = match admitted.and_then(|()| boundary(content_type.as_deref())) {
-        Ok(boundary) => parts(&engine, &mut body, boundary).await,
+        Ok(boundary) => parts(engine.logs(), &mut body, boundary).await,
         Err(refusal) => Err(refusal),
     };
     match received {
@@ -95,8 +96,9 @@ struct Found {
     platform: Option<String>,
 }
 
-async fn parts(
-    engine: &Arc<Engine>,
+/// Takes a body apart. What arrives of the log goes to a hidden file in `logs`.
+pub(super) async fn parts(
+    logs: PathBuf,
     body: &mut BodyDataStream,
     boundary: String,
 ) -> Result<LogParts, Refusal> {
@@ -119,7 +121,7 @@ async fn parts(
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
             "file" => twice(
-                found.file.replace(file(engine, field).await?).is_some(),
+                found.file.replace(file(&logs, field).await?).is_some(),
                 &name,
             )?,
             "mountpoint" => twice(
@@ -211,15 +213,12 @@ async fn text(mut field: Field<'_>) -> Result<String, Refusal> {
     Ok(text)
 }
 
-async fn file(
-    engine: &Arc<Engine>,
-    mut field: Field<'_>,
-) -> Result<(String, Option<Incoming>), Refusal> {
+async fn file(logs: &Path, mut field: Field<'_>) -> Result<(String, Option<Incoming>), Refusal> {
     let Some(name) = field.file_name().map(str::to_owned) else {
         return Ok((text(field).await?, None));
     };
-    let place = Arc::clone(engine);
-    let mut incoming = run(move || place.incoming()).await?;
+    let logs = logs.to_owned();
+    let mut incoming = run(move || Incoming::begin(&logs)).await?;
     while let Some(bytes) = chunk(&mut field).await? {
         // The disk may keep a write waiting.
         incoming = run(move || {
