@@ -323,3 +323,17 @@ fn the_glossary_has_the_words_that_the_documents_lean_on() {
         );
     }
 }
+
+#[test]
+fn the_store_document_lists_every_code_as_it_is_answered() {
+    let text = read(&root().join("docs/STORE.md"));
+    for code in api::code::Code::ALL {
+        let row = format!(
+            "| {} | {} | {} |",
+            code.number(),
+            code.status(),
+            code.message()
+        );
+        assert!(text.contains(&row), "missing: {row}");
+    }
+}
