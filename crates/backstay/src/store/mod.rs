@@ -66,9 +66,7 @@ pub fn run(command: StoreCommand) -> ExitCode {
 fn finish(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Connection(error @ (ConnectionError::None | ConnectionError::Two))) => {
-            fail(2, error)
-        }
+        Err(Failure::Connection(error)) if error.is_of_command_line() => fail(2, error),
         Err(error) => fail(1, error),
     }
 }
