@@ -14,15 +14,30 @@ use rustix::fs::OFlags;
 /// Longest file of a store that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
+/// Where these options stand in the help; other options that follow them do not.
+const HEADING: &str = "Which store";
+
 /// Which store is meant: a directory on this machine, or an address and a token.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Which store")]
 pub struct StoreOptions {
     /// Directory of a store that runs on this machine
-    #[arg(long, value_name = "DIR", env = "BACKSTAY_STORE_DIR", global = true, value_parser = path())]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BACKSTAY_STORE_DIR",
+        global = true,
+        help_heading = HEADING,
+        value_parser = path()
+    )]
     store_dir: Option<PathBuf>,
     /// Address of a store's administration API, https://HOST:9443; the token is taken from BACKSTAY_TOKEN
-    #[arg(long, value_name = "URL", env = "BACKSTAY_STORE", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BACKSTAY_STORE",
+        global = true,
+        help_heading = HEADING
+    )]
     store: Option<String>,
     /// The store's certificate (admin.crt of its directory), for --store
     #[arg(
@@ -30,6 +45,7 @@ pub struct StoreOptions {
         value_name = "FILE",
         env = "BACKSTAY_STORE_CERTIFICATE",
         global = true,
+        help_heading = HEADING,
         value_parser = path()
     )]
     certificate: Option<PathBuf>,
