@@ -20,6 +20,12 @@ pub fn say(text: impl Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Prints a remark on standard error, where it does not get into a list.
+pub fn note(text: impl Display) {
+    // As with say.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints one JSON document.
 pub fn say_json(document: &impl Serialize) {
     match serde_json::to_string_pretty(document) {

@@ -155,7 +155,13 @@ fn the_life_of_a_mount() {
     );
     let asked = backstay(&world, &["snapshot", "delete", &name], 1);
     assert!(asked.errors.contains("--yes"), "{}", asked.errors);
+    let two = backstay(&world, &["store", "events", "--limit", "2"], 0);
+    assert_eq!(two.output.lines().count(), 3, "{}", two.output);
+    assert!(two.errors.contains("--limit"), "{}", two.errors);
     backstay(&world, &["snapshot", "delete", &name, "--yes"], 0);
+    let none = backstay(&world, &["snapshot", "list"], 0);
+    assert_eq!(none.output, "");
+    assert!(none.errors.contains("no snapshot"), "{}", none.errors);
     let gone = backstay(&world, &["mount", "delete", "prd", "--yes"], 0);
     assert!(gone.output.contains("Successful"), "{}", gone.output);
     assert!(!world.directory.join("mounts/prd").exists());
@@ -181,7 +187,13 @@ fn a_backup_is_given_up_and_a_store_goes_out_of_service_and_back() {
             .contains("has ended")
     );
     assert!(
-        backstay(&world, &["store", "decommission"], 0)
+        backstay(&world, &["store", "decommission"], 1)
+            .errors
+            .contains("HINT: say --yes"),
+        "a store is not taken out of service without a question"
+    );
+    assert!(
+        backstay(&world, &["store", "decommission", "--yes"], 0)
             .output
             .contains("decommissioned")
     );
@@ -246,23 +258,97 @@ fn the_store_that_is_meant_must_be_said_and_must_be_there() {
     );
 }
 
+/// Every command that speaks to a store, with the least that it needs.
+const COMMANDS: [&[&str]; 14] = [
+    &["store", "show"],
+    &["store", "decommission", "--yes"],
+    &["store", "register"],
+    &["store", "events"],
+    &["mount", "create", "m"],
+    &["mount", "list"],
+    &["mount", "show", "m"],
+    &["mount", "repair", "m"],
+    &["mount", "delete", "m", "--yes"],
+    &["snapshot", "list"],
+    &["snapshot", "delete", "A_1", "--yes"],
+    &["job", "list"],
+    &["job", "show", "1"],
+    &["job", "cancel", "1"],
+];
+
+#[test]
+fn every_command_wants_one_store_and_says_when_it_is_out_of_reach() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    let nobody = "https://127.0.0.1:1";
+    for arguments in COMMANDS {
+        for (options, code, part) in [
+            (&[][..], 2, "which store?"),
+            (&["--store-dir", here, "--store", nobody], 2, "two stores"),
+            (&["--store", "http://127.0.0.1:1"], 2, "begins with https"),
+            (&["--store-dir", here], 1, "backstay store serve --dir"),
+            (&["--store", nobody], 1, "cannot be reached"),
+        ] {
+            let said = run(bare(arguments).args(options).env("BACKSTAY_TOKEN", "t"));
+            assert_eq!(said.code, Some(code), "{arguments:?} {}", said.errors);
+            assert!(
+                said.errors.contains(part) && said.errors.contains("HINT: "),
+                "{arguments:?} {options:?}: {}",
+                said.errors
+            );
+            assert_eq!(said.output, "");
+        }
+    }
+}
+
+#[test]
+fn one_store_by_option_and_another_by_variable_are_two() {
+    let said = run(bare(&["mount", "list", "--store", "https://127.0.0.1:1"])
+        .env("BACKSTAY_STORE_DIR", "/nowhere"));
+    assert_eq!(said.code, Some(2));
+    assert!(said.errors.contains("two stores"), "{}", said.errors);
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_before_any_store_is_asked() {
+    for arguments in [
+        &["mount", "create"][..],
+        &["mount", "create", "m", "--quota", "1.5GiB"],
+        &["mount", "create", "m", "--quota", "much"],
+        &["mount", "create", "m", "--squash", "some"],
+        &["mount", "create", "m", "--driver", "zfs"],
+        &["mount", "create", "m", "--anonymous-uid", "-2"],
+        &["job", "list", "--limit", "0"],
+        &["job", "list", "--limit", "10001"],
+        &["job", "show", "first"],
+        &["snapshot", "delete"],
+    ] {
+        let said = run(bare(arguments).args(["--store", "https://127.0.0.1:1"]));
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.errors);
+    }
+}
+
+#[test]
+fn nothing_is_deleted_without_a_yes() {
+    for arguments in [
+        &["mount", "delete", "m"][..],
+        &["snapshot", "delete", "A_1"],
+        &["store", "decommission"],
+    ] {
+        let said = run(bare(arguments)
+            .args(["--store", "https://127.0.0.1:1"])
+            .env("BACKSTAY_TOKEN", "t"));
+        assert_eq!(said.code, Some(1), "{arguments:?}");
+        assert!(said.errors.contains("HINT: say --yes"), "{}", said.errors);
+    }
+}
+
 #[test]
 fn help_has_examples_and_exit_statuses() {
-    for command in [
-        &["store", "serve"][..],
-        &["store", "show"],
-        &["store", "events"],
-        &["mount", "create"],
-        &["mount", "list"],
-        &["mount", "show"],
-        &["mount", "delete"],
-        &["snapshot", "delete"],
-        &["job", "list"],
-        &["job", "cancel"],
-    ] {
-        let said = run(bare(command).arg("--help"));
+    for command in COMMANDS.iter().copied().chain([&["store", "serve"][..]]) {
+        let said = run(bare(&command[..2]).arg("--help"));
         assert_eq!(said.code, Some(0));
-        for part in ["Exit status:", "xample"] {
+        for part in ["Exit status: 0", "xample"] {
             assert!(said.output.contains(part), "{command:?}: no '{part}'");
         }
     }

@@ -41,13 +41,18 @@ pub struct Arguments {
     json: bool,
 }
 
-/// A number of bytes, with K, M, G, KiB, MiB or GiB.
+/// A number of bytes, with K, M, G, T, KiB, MiB, GiB or TiB.
 pub fn size(text: &str) -> Result<u64, String> {
     let bare = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
     let ends_well = bare.len() == text.len() || bare.ends_with(|c: char| c.is_ascii_alphabetic());
-    parse_size(bare)
+    // The parameters of a database, whose parser this is, know no T.
+    let bytes = match bare.strip_suffix(['T', 't']) {
+        Some(count) => parse_size(&format!("{count}G")).and_then(|bytes| bytes.checked_mul(1024)),
+        None => parse_size(bare),
+    };
+    bytes
         .filter(|bytes| ends_well && *bytes > 0)
-        .ok_or_else(|| "a number with KiB, MiB or GiB, for example 512MiB".to_owned())
+        .ok_or_else(|| "a number with KiB, MiB, GiB or TiB, for example 512MiB".to_owned())
 }
 
 #[derive(Debug, Serialize)]
@@ -173,6 +178,8 @@ mod tests {
         assert_eq!(size("64MiB"), Ok(64 << 20));
         assert_eq!(size("64M"), Ok(64 << 20));
         assert_eq!(size("2GB"), Ok(2 << 30));
+        assert_eq!(size("1TiB"), Ok(1 << 40));
+        assert_eq!(size("3t"), Ok(3 << 40));
         assert_eq!(size("512K"), Ok(512 << 10));
         assert_eq!(size("8192"), Ok(8192));
         for wrong in [
@@ -184,6 +191,10 @@ mod tests {
             "1.5G",
             "64 parsec",
             "99999999999999G",
+            "99999999T",
+            "TiB",
+            "1MT",
+            "1 T iB",
         ] {
             assert!(size(wrong).is_err(), "{wrong}");
         }

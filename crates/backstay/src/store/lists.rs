@@ -8,38 +8,61 @@ use api::client::in_path;
 use clap::{Args, Subcommand};
 
 use super::connection::StoreOptions;
-use super::mount::{confirm, report, wait_for};
 use super::table::{Table, bytes, described};
+use super::wait::{confirm, report, wait_for};
 use super::{Failure, finish, word};
-use crate::said::{say, say_json};
+use crate::said::{note, say, say_json};
+
+/// Entries that the store lists at most.
+const LIMIT_MAX: u64 = 10_000;
 
 /// Look at snapshots and remove them
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
-    List(ListArguments),
+    List(SnapshotList),
     Delete(SnapshotDelete),
 }
 
 /// Look at jobs and cancel them
 #[derive(Debug, Subcommand)]
 pub enum JobCommand {
+    /// The newest jobs, the newest first
     List(ListArguments),
+    /// Everything about a job
     Show(JobArguments),
+    /// Give an open backup up
     Cancel(JobArguments),
 }
 
-/// List them
+/// All snapshots, oldest first
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  backstay job list --mount prd --limit 20\n  backstay snapshot list --json\n  backstay store events --mount prd\n\n\
+    after_help = "Examples:\n  backstay snapshot list --mount prd\n  backstay snapshot list --json\n\n\
+                  Exit status: 0 listed, 1 failed, 2 wrong command line."
+)]
+pub struct SnapshotList {
+    /// Only those of this mount
+    #[arg(long, value_name = "NAME")]
+    mount: Option<String>,
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// List the newest
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  backstay job list --mount prd --limit 20\n  backstay store events --mount prd\n\n\
                   Exit status: 0 listed, 1 failed, 2 wrong command line."
 )]
 pub struct ListArguments {
     /// Only those of this mount
     #[arg(long, value_name = "NAME")]
     mount: Option<String>,
-    /// So many of the newest
-    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    /// So many of the newest, 1 to 10000
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=LIMIT_MAX))]
     limit: u64,
     #[command(flatten)]
     store: StoreOptions,
@@ -59,6 +82,9 @@ pub struct SnapshotDelete {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Do not wait until it is gone
+    #[arg(long)]
+    no_wait: bool,
     #[command(flatten)]
     store: StoreOptions,
     /// Print the job as JSON
@@ -84,15 +110,33 @@ pub struct JobArguments {
 /// The store itself
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  backstay store show\n  backstay store decommission\n  backstay store register\n\n\
-                  decommission refuses new backups at once, and is complete when nothing is open and no snapshot waits;\n\
-                  register takes the store into service again.\n\n\
+    after_help = "Examples:\n  backstay store show\n  backstay store register\n\n\
+                  register takes a store into service again that was taken out of it.\n\n\
                   Exit status: 0 done, 1 failed, 2 wrong command line."
 )]
 pub struct StoreArguments {
     #[command(flatten)]
     store: StoreOptions,
-    /// Print JSON
+    /// Print the store as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Take the store out of service
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  backstay store decommission\n  backstay store decommission --yes\n\n\
+                  New backups are refused at once. It is complete when no backup is open and no snapshot waits; until then \
+                  'backstay store show' says 'decommission in progress'. 'backstay store register' takes it back.\n\n\
+                  Exit status: 0 begun or complete, 1 refused or failed, 2 wrong command line."
+)]
+pub struct Decommission {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+    /// Print the store as JSON
     #[arg(long)]
     json: bool,
 }
@@ -114,33 +158,41 @@ pub fn run_job(command: &JobCommand) -> ExitCode {
     })
 }
 
+/// A query with what was given.
+fn query(path: &str, mount: Option<&str>, limit: Option<u64>) -> String {
+    let mount = mount.map(|mount| format!("mount={}", in_path(mount)));
+    let limit = limit.map(|limit| format!("limit={limit}"));
+    let parameters: Vec<String> = mount.into_iter().chain(limit).collect();
+    if parameters.is_empty() {
+        return path.to_owned();
+    }
+    format!("{path}?{}", parameters.join("&"))
+}
+
 impl ListArguments {
-    fn path(&self, what: &str, limited: bool) -> String {
-        let mount = self
-            .mount
-            .as_deref()
-            .map(|mount| format!("mount={}", in_path(mount)));
-        let limit = limited.then(|| format!("limit={}", self.limit));
-        let query: Vec<String> = mount.into_iter().chain(limit).collect();
-        format!("/{what}?{}", query.join("&"))
+    fn path(&self, path: &str) -> String {
+        query(path, self.mount.as_deref(), Some(self.limit))
+    }
+
+    /// Says that there may be more than what is shown.
+    fn note_limit(&self, shown: usize) {
+        if shown as u64 >= self.limit {
+            note(format!(
+                "These are the newest {shown}; there may be more. HINT: --limit NUMBER"
+            ));
+        }
     }
 }
 
-fn list_snapshots(arguments: &ListArguments) -> Result<(), Failure> {
-    let mut snapshots: Vec<Snapshot> = arguments
-        .store
-        .connect()?
-        .get(&arguments.path("snapshots", false))?;
-    let surplus = snapshots
-        .len()
-        .saturating_sub(usize::try_from(arguments.limit).unwrap_or(usize::MAX));
-    snapshots.drain(..surplus);
+fn list_snapshots(arguments: &SnapshotList) -> Result<(), Failure> {
+    let path = query("/snapshots", arguments.mount.as_deref(), None);
+    let snapshots: Vec<Snapshot> = arguments.store.connect()?.get(&path)?;
     if arguments.json {
         say_json(&snapshots);
         return Ok(());
     }
     if snapshots.is_empty() {
-        eprintln!("There is no snapshot yet; a PUT makes one.");
+        note("There is no snapshot; a PUT makes one.");
         return Ok(());
     }
     let mut table = Table::new([
@@ -169,23 +221,26 @@ fn delete_snapshot(arguments: &SnapshotDelete) -> Result<(), Failure> {
         &format!("Remove the snapshot {}?", arguments.name),
     )?;
     let job: Job = client.delete(&format!("/snapshots/{}", in_path(&arguments.name)))?;
-    report(&wait_for(&client, job)?, arguments.json)
+    let job = if arguments.no_wait {
+        job
+    } else {
+        wait_for(&client, job)?
+    };
+    report(&job, arguments.json)
 }
 
 fn list_jobs(arguments: &ListArguments) -> Result<(), Failure> {
-    let jobs: Vec<Job> = arguments
-        .store
-        .connect()?
-        .get(&arguments.path("jobs", true))?;
+    let jobs: Vec<Job> = arguments.store.connect()?.get(&arguments.path("/jobs"))?;
     if arguments.json {
         say_json(&jobs);
         return Ok(());
     }
     if jobs.is_empty() {
-        eprintln!("There is no job yet; a POST begins one.");
+        note("There is no job yet; a POST begins one.");
         return Ok(());
     }
     let mut table = Table::new(["JOB", "KIND", "MOUNT", "STATE", "STARTED", "ENDED", "WHAT"]);
+    let shown = jobs.len();
     for job in jobs {
         table.row([
             job.id.to_string(),
@@ -202,6 +257,7 @@ fn list_jobs(arguments: &ListArguments) -> Result<(), Failure> {
         ]);
     }
     say(table);
+    arguments.note_limit(shown);
     Ok(())
 }
 
@@ -247,16 +303,36 @@ fn cancel_job(arguments: &JobArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `backstay store show`, or a change of its state first.
+/// `backstay store show`, or `register`, which changes its state first.
 pub fn store(arguments: &StoreArguments, wanted: Option<StoreState>) -> Result<(), Failure> {
     let client = arguments.store.connect()?;
-    let store: Store = match wanted {
+    let store = match wanted {
         Some(state) => client.post("/store", &StoreChange { state })?,
         None => client.get("/store")?,
     };
-    if arguments.json {
+    show_store(store, arguments.json);
+    Ok(())
+}
+
+/// `backstay store decommission`.
+pub fn decommission(arguments: &Decommission) -> Result<(), Failure> {
+    let client = arguments.store.connect()?;
+    confirm(
+        arguments.yes,
+        "Take the store out of service? It will refuse every new backup.",
+    )?;
+    let state = StoreState::DecommissionInProgress;
+    show_store(
+        client.post("/store", &StoreChange { state })?,
+        arguments.json,
+    );
+    Ok(())
+}
+
+fn show_store(store: Store, as_json: bool) {
+    if as_json {
         say_json(&store);
-        return Ok(());
+        return;
     }
     say(described(&[
         ("Store", store.uid),
@@ -276,19 +352,20 @@ pub fn store(arguments: &StoreArguments, wanted: Option<StoreState>) -> Result<(
         ),
         ("Free", bytes(store.free_bytes)),
     ]));
-    Ok(())
 }
 
 /// `backstay store events`.
 pub fn events(arguments: &ListArguments) -> Result<(), Failure> {
-    let events: Vec<Event> = arguments
-        .store
-        .connect()?
-        .get(&arguments.path("events", true))?;
+    let events: Vec<Event> = arguments.store.connect()?.get(&arguments.path("/events"))?;
     if arguments.json {
         say_json(&events);
         return Ok(());
     }
+    if events.is_empty() {
+        note("There is no event yet.");
+        return Ok(());
+    }
+    let shown = events.len();
     let mut table = Table::new(["TIME", "SEVERITY", "MOUNT", "JOB", "WHAT"]);
     for event in events {
         table.row([
@@ -302,5 +379,21 @@ pub fn events(arguments: &ListArguments) -> Result<(), Failure> {
         ]);
     }
     say(table);
+    arguments.note_limit(shown);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_have_what_was_given() {
+        assert_eq!(query("/snapshots", None, None), "/snapshots");
+        assert_eq!(
+            query("/snapshots", Some("a&b"), None),
+            "/snapshots?mount=a%26b"
+        );
+        assert_eq!(query("/jobs", Some("m"), Some(7)), "/jobs?mount=m&limit=7");
+    }
 }

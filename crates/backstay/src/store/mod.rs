@@ -6,6 +6,7 @@ pub mod lists;
 pub mod mount;
 mod serve;
 mod table;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -23,8 +24,7 @@ pub enum StoreCommand {
     Serve(serve::Arguments),
     /// What the store is and whether it takes backups
     Show(lists::StoreArguments),
-    /// Take the store out of service
-    Decommission(lists::StoreArguments),
+    Decommission(lists::Decommission),
     /// Take the store into service again
     Register(lists::StoreArguments),
     /// What has happened, oldest first
@@ -43,9 +43,16 @@ pub enum Failure {
     /// Nobody said yes.
     #[error("{0}")]
     NotConfirmed(&'static str),
-    /// The job failed.
-    #[error("job {0} failed: {1}")]
-    Job(u64, String),
+    /// The job did not do all that it was for: its number, state and why.
+    #[error(
+        "job {0}: {1}: {2}. HINT: 'backstay job show {0}' and 'backstay store events' say more"
+    )]
+    Job(u64, String, String),
+    /// The job was not waited for to its end, and why.
+    #[error(
+        "the end of job {0} is not known; it goes on, and 'backstay job show {0}' says how it stands: {1}"
+    )]
+    StillRunning(u64, String),
 }
 
 /// Runs a command of the store.
@@ -54,9 +61,7 @@ pub fn run(command: StoreCommand) -> ExitCode {
     match command {
         StoreCommand::Serve(arguments) => serve::run(&arguments),
         StoreCommand::Show(arguments) => change(&arguments, None),
-        StoreCommand::Decommission(arguments) => {
-            change(&arguments, Some(StoreState::DecommissionInProgress))
-        }
+        StoreCommand::Decommission(arguments) => finish(lists::decommission(&arguments)),
         StoreCommand::Register(arguments) => change(&arguments, Some(StoreState::Active)),
         StoreCommand::Events(arguments) => finish(lists::events(&arguments)),
     }
@@ -66,9 +71,7 @@ pub fn run(command: StoreCommand) -> ExitCode {
 fn finish(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Connection(error @ (ConnectionError::None | ConnectionError::Two))) => {
-            fail(2, error)
-        }
+        Err(Failure::Connection(error)) if error.is_of_command_line() => fail(2, error),
         Err(error) => fail(1, error),
     }
 }

@@ -1,30 +1,28 @@
 //! `backstay mount …`.
 //! What lives here: making, showing, repairing and deleting mounts. What does not: what the store does for it.
 
-use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use api::admin::{Driver, Job, JobState, Mount, MountRequest, MountState, Squash, Store};
+use api::admin::{Driver, Job, Mount, MountRequest, MountState, Squash, Store};
 use api::client::{Client, in_path};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connection::StoreOptions;
 use super::table::{Table, bytes, described};
+use super::wait::{confirm, report, wait_for};
 use super::{Failure, finish, word};
 use crate::practice::create::size;
-use crate::said::{say, say_json};
-
-/// Pause between looks at a job.
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
+use crate::said::{note, say, say_json};
 
 /// Make and look after backup mounts
 #[derive(Debug, Subcommand)]
 pub enum MountCommand {
     Create(Create),
     List(List),
+    /// Everything about a mount
     Show(One),
+    /// Accept that what an inconsistent mount misses will not come back
     Repair(One),
     Delete(Delete),
 }
@@ -96,8 +94,8 @@ pub struct List {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  backstay mount show prd\n  backstay mount repair prd\n\n\
-                  repair forgets snapshots that are lost, and takes the directory that is there for the mount's data. Put\n\
-                  back what is missing instead, if you can: then the mount is whole by itself.\n\n\
+                  repair forgets snapshots that are lost, and takes the directory that is there for the mount's data. \
+                  Put back what is missing instead, if you can: then the mount is whole by itself.\n\n\
                   Exit status: 0 done, 1 refused or failed, 2 wrong command line."
 )]
 pub struct One {
@@ -169,12 +167,13 @@ fn create(arguments: &Create) -> Result<(), Failure> {
             DriverWord::Copy => Driver::Copy,
         },
     };
+    // Asked first: once the mount is there, nothing must be left that can fail.
+    let store: Store = client.get("/store")?;
     let mount: Mount = client.post("/mounts", &request)?;
     if arguments.json {
         say_json(&mount);
         return Ok(());
     }
-    let store: Store = client.get("/store")?;
     say(format!(
         "The mount {} is exported as {}.",
         mount.name, mount.export_path
@@ -189,8 +188,20 @@ fn create(arguments: &Create) -> Result<(), Failure> {
     say(format!("  {}", mount_command(&mount, &store)));
     if mount.allow.is_empty() {
         say("Only this machine may mount it. HINT: name the database hosts with --allow");
+    } else if is_local(&store) {
+        say(
+            "The store's NFS server listens to this machine only. HINT: backstay store serve --nfs-listen 0.0.0.0:2049",
+        );
     }
     Ok(())
+}
+
+/// Whether no other host can reach the NFS server. Where the kernel exports, it is not ours to say.
+fn is_local(store: &Store) -> bool {
+    let address = store.nfs_address.as_deref().unwrap_or_default();
+    address
+        .parse::<SocketAddr>()
+        .is_ok_and(|address| address.ip().is_loopback())
 }
 
 /// What a Linux host mounts with.
@@ -220,7 +231,7 @@ fn list(arguments: &List) -> Result<(), Failure> {
         return Ok(());
     }
     if mounts.is_empty() {
-        eprintln!("There is no mount yet. HINT: backstay mount create NAME");
+        note("There is no mount yet. HINT: backstay mount create NAME");
         return Ok(());
     }
     let mut table = Table::new([
@@ -316,57 +327,6 @@ fn delete(arguments: &Delete) -> Result<(), Failure> {
     report(&job, arguments.json)
 }
 
-/// Asks, unless it is not to be asked.
-pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::NotConfirmed(
-            "there is no terminal to ask on. HINT: say --yes",
-        ));
-    }
-    eprint!("{question} [y/N] ");
-    // If it cannot be shown, it is not answered with yes either.
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    match std::io::stdin().read_line(&mut answer) {
-        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        _ => Err(Failure::NotConfirmed("not confirmed; nothing was done")),
-    }
-}
-
-/// Waits for the end of a job.
-pub(super) fn wait_for(client: &Client, mut job: Job) -> Result<Job, Failure> {
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
-    while job.ended.is_none() {
-        bar.set_message(format!("job {}: {:?}, {}", job.id, job.state, job.detail));
-        bar.tick();
-        std::thread::sleep(LOOK_PAUSE);
-        job = client.get(&format!("/jobs/{}", job.id))?;
-    }
-    bar.finish_and_clear();
-    Ok(job)
-}
-
-/// Says how a job stands; a failed one is a failure.
-pub(super) fn report(job: &Job, as_json: bool) -> Result<(), Failure> {
-    if as_json {
-        say_json(job);
-    } else if job.state != JobState::Failed {
-        let detail = if job.detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", job.detail)
-        };
-        say(format!("Job {}, {}{detail}", job.id, word(&job.state)));
-    }
-    match job.state {
-        JobState::Failed => Err(Failure::Job(job.id, job.error_message.clone())),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,5 +354,7 @@ mod tests {
         );
         assert!(mount_command(&mount, &store(Some("0.0.0.0:2049"))).contains(" STORE:/Phoenix/m"));
         assert!(!mount_command(&mount, &store(None)).contains("port="));
+        assert!(is_local(&store(Some("127.0.0.1:2049"))) && is_local(&store(Some("[::1]:1"))));
+        assert!(!is_local(&store(Some("0.0.0.0:2049"))) && !is_local(&store(None)));
     }
 }

@@ -3,6 +3,11 @@
 
 use std::fmt;
 
+/// One line that moves no cursor, whatever a path or a log has brought into it.
+fn line(text: &str) -> String {
+    text.trim_end().replace(|c: char| c.is_control(), " ")
+}
+
 /// Rows under a head.
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -18,7 +23,7 @@ impl Table {
 
     /// One more row.
     pub fn row<const COLUMNS: usize>(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row.to_vec());
+        self.rows.push(row.iter().map(|cell| line(cell)).collect());
     }
 }
 
@@ -51,7 +56,11 @@ pub fn described(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines: Vec<String> = pairs
         .iter()
-        .map(|(name, value)| format!("{name:width$}  {value}"))
+        .map(|(name, value)| {
+            format!("{name:width$}  {}", line(value))
+                .trim_end()
+                .to_owned()
+        })
         .collect();
     lines.join("\n")
 }
@@ -77,6 +86,17 @@ mod tests {
         assert_eq!(
             table.to_string(),
             "NAME         STATE         WHY\na-long-name  idle\nü            inconsistent  gone"
+        );
+    }
+
+    #[test]
+    fn what_a_log_brings_along_stays_in_its_cell() {
+        let mut table = Table::new(["WHAT"]);
+        table.row(["ORA-1\nORA-2\u{1b}[2J\n".to_owned()]);
+        assert_eq!(table.to_string(), "WHAT\nORA-1 ORA-2 [2J");
+        assert_eq!(
+            described(&[("Error", "a\r\nb".to_owned()), ("Detail", String::new())]),
+            "Error   a  b\nDetail"
         );
     }
 
