@@ -104,7 +104,7 @@ pub fn failure(code: Code, detail: &str) -> String {
     let error_msg = if code.is_documented() || detail.is_empty() {
         code.message().to_owned()
     } else {
-        format!("{} {detail}", code.message())
+        format!("{} ({detail})", code.message())
     };
     print(&Envelope {
         error_code: code.number(),
@@ -171,7 +171,7 @@ mod tests {
     fn our_own_codes_say_more() {
         let text = failure(Code::BadRequest, "No boundary.");
         assert!(
-            text.contains("The request cannot be understood. No boundary."),
+            text.contains("The request cannot be understood. (No boundary.)"),
             "{text}"
         );
     }

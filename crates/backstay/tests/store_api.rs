@@ -722,3 +722,57 @@ fn one_store_a_directory_and_a_stop_that_ends_well() {
     world.start();
     world.put("m").must_succeed();
 }
+
+#[test]
+fn what_a_lost_catalogue_leaves_is_neither_taken_over_nor_removed() {
+    let mut world = StoreWorld::started();
+    world.create("m");
+    fs::write(world.data("m").join("piece"), "of somebody's backup").unwrap();
+    assert_eq!(world.stop(), 0);
+    for name in [
+        "catalogue.sqlite",
+        "catalogue.sqlite-wal",
+        "catalogue.sqlite-shm",
+    ] {
+        let _ = fs::remove_file(world.directory.join(name));
+    }
+    world.start();
+    let refused = world.try_create("m").unwrap_err();
+    assert!(
+        matches!(&refused, ClientError::Refused(problem) if problem.message.contains("no mount of this store")),
+        "{refused}"
+    );
+    assert!(world.data("m").join("piece").exists());
+    let events: Vec<api::admin::Event> = world.client().get("/events").unwrap();
+    assert!(
+        events
+            .iter()
+            .any(|event| event.text.contains("was the catalogue lost"))
+    );
+    // A file that is no catalogue is refused, and left as it is.
+    world.stop();
+    let catalogue = world.directory.join("catalogue.sqlite");
+    fs::write(&catalogue, vec![7; 8192]).unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_backstay"))
+        .args([
+            "store",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--nfs-listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--dir",
+        ])
+        .arg(&world.directory)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        said.contains("because: ") && said.contains("HINT"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&catalogue).unwrap(), vec![7; 8192]);
+}

@@ -166,9 +166,15 @@ pub(crate) fn set(connection: &Connection, row: &MountRow) -> Result<(), Catalog
     Ok(())
 }
 
-/// Every seal has been answered.
-pub(crate) fn forget_unanswered(connection: &Connection) -> Result<(), CatalogueError> {
-    connection.execute("update mounts set unanswered = null", [])?;
+/// The seal with this snapshot has been answered.
+pub(crate) fn forget_unanswered(
+    connection: &Connection,
+    snapshot: &str,
+) -> Result<(), CatalogueError> {
+    connection.execute(
+        "update mounts set unanswered = null where unanswered = ?1",
+        [snapshot],
+    )?;
     Ok(())
 }
 

@@ -33,7 +33,7 @@ create table mounts (
     -- number of the data directory's inode: another directory of the same name is not the same data
     inode         integer not null,
     open_job      integer,
-    -- the snapshot sealed last, until the next POST or orderly stop: a crash may have swallowed the answer
+    -- a snapshot that was sealed and whose PUT may not have been answered, because the store died meanwhile
     unanswered    text
 ) strict;
 

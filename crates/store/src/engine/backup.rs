@@ -91,14 +91,20 @@ impl Engine {
             Ok(seal) => seal,
             Err(refusal) => {
                 self.take_back_intent(&mount, job, &snapshot, &refusal)?;
-                return Err(refusal);
+                // Whoever cancelled it waits for the mount, and ends the job.
+                let is_given_up = self.is_cancelled(job);
+                return Err(if is_given_up {
+                    Code::BackupNotStarted.into()
+                } else {
+                    refusal
+                });
             }
         };
         failpoint::reach("put-before-commit");
         self.catalogue
             .change(|connection| record_seal(connection, &mount, job, &snapshot, Some(&seal)))?;
         failpoint::reach("put-after-commit");
-        self.answered().insert(snapshot.clone());
+        self.note_answered(&snapshot);
         self.decommission_if_drained()?;
         Ok(Sealed {
             snap_name: snapshot,
@@ -108,12 +114,22 @@ impl Engine {
 
     /// A PUT whose answer a crash has swallowed is answered when it is repeated, once and until the next POST.
     fn answer_again(&self, mount: MountRow) -> Result<Sealed, Refusal> {
-        match mount.unanswered {
-            Some(snapshot) if self.answered().insert(snapshot.clone()) => Ok(Sealed {
-                snap_name: snapshot,
-                mount_name: mount.name,
-            }),
-            _ => Err(Code::BackupNotStarted.into()),
+        let snapshot = mount.unanswered.ok_or(Code::BackupNotStarted)?;
+        self.note_answered(&snapshot);
+        Ok(Sealed {
+            snap_name: snapshot,
+            mount_name: mount.name,
+        })
+    }
+
+    /// From here on the answer counts as given. Nothing is told afterwards that it is sealed by this snapshot: a second
+    /// writer on the mount would take it for his own seal.
+    fn note_answered(&self, snapshot: &str) {
+        let noted = self
+            .catalogue
+            .change(|connection| mounts::forget_unanswered(connection, snapshot));
+        if let Err(error) = noted {
+            tracing::warn!("{}", Refusal::from(error));
         }
     }
 

@@ -42,8 +42,6 @@ pub(crate) struct Engine {
     locks: MountLocks,
     /// Jobs that somebody wants to end.
     cancelled: Mutex<HashSet<u64>>,
-    /// Snapshots whose PUT was answered by this process; of others nobody knows.
-    answered: Mutex<HashSet<String>>,
     stopping: AtomicBool,
     /// To the worker that deletes.
     work: mpsc::Sender<Work>,
@@ -88,7 +86,6 @@ impl Engine {
             max_pending_snapshots: parts.max_pending_snapshots,
             locks: MountLocks::default(),
             cancelled: Mutex::default(),
-            answered: Mutex::default(),
             stopping: AtomicBool::new(false),
             work,
         });
@@ -116,10 +113,6 @@ impl Engine {
         self.cancelled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answered(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn order(&self, job: u64) {
@@ -211,14 +204,6 @@ impl Worker {
         let _ = self.engine.work.send(Work::End);
         if self.thread.join().is_err() {
             tracing::error!("the worker panicked; its job is taken up at the next start");
-        }
-        // Whoever was sealed has been answered; after a crash that is not known.
-        if let Err(error) = self
-            .engine
-            .catalogue
-            .change(catalogue::mounts::forget_unanswered)
-        {
-            tracing::warn!("{}", Refusal::from(error));
         }
         self.engine.exporter.stop();
     }

@@ -48,6 +48,7 @@ impl Engine {
         let mut row = self.planned(request)?;
         let name = row.name.clone();
         let _lock = self.locks.take(&name)?;
+        self.check_unused(&name)?;
         failpoint::reach("mount-create-before-intent");
         row.id = self.catalogue.change(|connection| {
             if mounts::find(connection, &name)?.is_some() {
@@ -82,6 +83,23 @@ impl Engine {
         })?;
         failpoint::reach("mount-create-after-commit");
         self.show_mount(&name)
+    }
+
+    /// What lies there and is known to no catalogue may be all that is left of somebody's backups. It is neither taken over
+    /// nor, should making the mount fail, removed.
+    fn check_unused(&self, name: &str) -> Result<(), Refusal> {
+        let directory = self.directory.mount(name);
+        if fs::symlink_metadata(&directory).is_err() || self.mount(name).is_ok() {
+            return Ok(()); // Nothing is there; or a mount, which is said in its turn.
+        }
+        Err(Refusal::new(
+            Code::MountBusy,
+            format!(
+                "{} is there, and no mount of this store",
+                directory.display()
+            ),
+            "move it away, make the mount, and move the files back into its oracle_data; was the catalogue lost?",
+        ))
     }
 
     fn planned(&self, request: &MountRequest) -> Result<MountRow, Refusal> {

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use api::admin::{JobKind, JobState, Severity, SnapshotState};
+use api::code::Code;
 
 use super::Engine;
 use super::backup::record_seal;
@@ -25,6 +26,7 @@ impl Engine {
     pub(super) fn recover(&self) -> Result<(), Refusal> {
         self.remove_stray_logs()?;
         let mounts = self.catalogue.read(mounts::list)?;
+        self.name_unknown_directories(&mounts)?;
         let mut exported = Vec::new();
         for mount in mounts {
             let name = mount.name.clone();
@@ -45,6 +47,19 @@ impl Engine {
         self.exporter.begin()?;
         for job in self.catalogue.read(jobs::unfinished_deletions)? {
             self.order(job);
+        }
+        Ok(())
+    }
+
+    /// Directories that no mount has are left alone, and named.
+    fn name_unknown_directories(&self, mounts: &[MountRow]) -> Result<(), Refusal> {
+        let entries = fs::read_dir(self.directory.mounts())
+            .map_err(|error| Refusal::of(Code::Internal, &error))?;
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !mounts.iter().any(|mount| mount.name == name) {
+                self.complain(&name, "its directory is there and no such mount is known: was the catalogue lost? It is left alone")?;
+            }
         }
         Ok(())
     }

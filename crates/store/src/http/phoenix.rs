@@ -120,7 +120,7 @@ fn detail(refusal: &Refusal) -> String {
     if is_plain || refusal.code == Code::Internal {
         return String::new();
     }
-    format!("{}. {}", refusal.message, refusal.hint)
+    refusal.to_string()
 }
 
 fn answer<T: Serialize>(result: Result<T, Refusal>) -> Response {
