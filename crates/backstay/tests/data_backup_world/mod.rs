@@ -110,10 +110,11 @@ impl Host {
 
     /// The script without arguments, and without what the tester's own environment says of databases.
     pub fn bare_command(&self) -> Command {
-        let mut shell = self.shell.iter();
-        let mut command = Command::new(shell.next().unwrap());
+        // A shell cannot catch what was ignored when it began, as SIGHUP is under nohup and SIGINT in the background.
+        let mut command = Command::new("/usr/bin/env");
         command
-            .args(shell)
+            .arg("--default-signal")
+            .args(self.shell)
             .arg(script())
             .env("ORACLE_SID", "SND")
             .env("ORACLE_HOME", self.path("home"))
