@@ -23,6 +23,8 @@ use crate::refusal::Refusal;
 
 /// The root of the documented paths.
 const ROOT: &str = "/Phoenix";
+/// Where it is on every Linux; a user's PATH does not lead there.
+const PROGRAM: &str = "/usr/sbin/exportfs";
 /// How long `exportfs` may take.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 /// Pause between looks at whether it has ended.
@@ -139,7 +141,7 @@ fn quoted(path: &Path) -> String {
 
 fn run_exportfs() -> Result<(), Refusal> {
     let hint = "is nfs-kernel-server installed, and has /etc/exports.d or /etc/exports a dead path? Try 'exportfs -ra'";
-    let mut child = Command::new("exportfs")
+    let mut child = Command::new(PROGRAM)
         .arg("-ra")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
