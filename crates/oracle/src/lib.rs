@@ -7,6 +7,7 @@ pub mod file_header;
 mod layout;
 pub mod os_header;
 pub mod redo;
+pub mod rman;
 pub mod scn;
 pub mod sqlplus;
 pub mod time;
