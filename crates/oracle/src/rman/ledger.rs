@@ -7,7 +7,8 @@ use super::account::{
     ArchivedLog, BackupSet, BlockRange, CopiedFile, Database, Fate, ImageCopy, Piece, SetDatafile,
     SetKind,
 };
-use super::copy_name::{dbid_of_autobackup, is_windows, of_datafile};
+use super::copy_name::{dbid_of_autobackup, of_datafile};
+use super::snapshot_files::comparable;
 use super::{DATABASES_MAX, PIECES_PER_SET_MAX, RECORDS_MAX};
 
 /// Where a set is.
@@ -324,13 +325,4 @@ impl Ledger {
 fn only<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.all(|other| other == first).then_some(first)
-}
-
-/// A path as it can be compared: Windows does not tell cases and slashes apart, and RMAN prints its names in upper case.
-fn comparable(path: &str) -> String {
-    if is_windows(path) {
-        path.to_ascii_uppercase().replace('/', "\\")
-    } else {
-        path.to_owned()
-    }
 }

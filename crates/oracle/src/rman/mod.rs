@@ -8,11 +8,16 @@ mod account;
 mod copy_name;
 mod english;
 mod foreign;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod ledger;
 mod lines;
+mod map;
+mod matching;
 mod message;
 mod numbered;
 mod reader;
+mod snapshot_files;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +28,11 @@ pub use account::{
     KeptFile, Notes, Outcome, Piece, SetDatafile, SetKind, SetState, Shortcoming,
 };
 pub use copy_name::CopyName;
+pub use map::{
+    FoundByTail, Map, MappedCopy, MappedDatabase, MappedDatafile, MappedLog, MappedPiece,
+    MissingFile,
+};
+pub use snapshot_files::{NoRelativePath, RelativePath, SnapshotFiles};
 
 /// So much of a log is read: a run over thousands of files writes a few mebibytes.
 pub const LOG_BYTES_MAX: u64 = 64 << 20;
@@ -36,6 +46,8 @@ pub const PIECES_PER_SET_MAX: usize = 4096;
 pub const CHANNELS_MAX: usize = 255;
 /// So many databases a log tells of.
 pub const DATABASES_MAX: usize = 256;
+/// So many links from data files and logs to files a map has: each piece of a set may have all its files in it.
+pub const LINKS_MAX: usize = 1_000_000;
 /// So many lines of error stacks are kept.
 pub const FAILURES_MAX: usize = 64;
 /// So many bytes of each such line are kept.

@@ -3,13 +3,15 @@
 
 mod copies;
 mod failures;
+mod hostile;
+mod maps;
 mod sets;
 
 use std::fmt::Write;
 
 use super::{
-    Account, BackupSet, CopiedFile, Database, Fate, ImageCopy, Outcome, SetKind, SetState,
-    Shortcoming, read_log,
+    Account, BackupSet, CopiedFile, Database, Fate, ImageCopy, Outcome, RelativePath, SetKind,
+    SetState, Shortcoming, SnapshotFiles, read_log,
 };
 
 /// A fixture's account; it must come back from its JSON unchanged.
@@ -41,6 +43,12 @@ fn tells_in_part(fixture: &str, because: &[Shortcoming], expected: &[&str]) -> A
     assert_eq!(account.outcome, Outcome::Partial { because }, "{fixture}");
     assert_eq!(told(&account), expected, "{fixture}");
     account
+}
+
+/// The files of a snapshot.
+fn files(paths: &[&str]) -> SnapshotFiles {
+    let path = |path: &&str| RelativePath::new(path).expect("a relative path");
+    SnapshotFiles::new(paths.iter().map(path))
 }
 
 /// A line for each database, set and copy.
