@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::account::{
     ArchivedLog, BackupSet, BlockRange, CopiedFile, Database, Fate, ImageCopy, Piece, SetDatafile,
-    SetKind,
+    SetKind, SetState,
 };
 use super::copy_name::{dbid_of_autobackup, of_datafile};
 use super::snapshot_files::comparable;
@@ -36,6 +36,8 @@ pub(super) struct Ledger {
     owners: HashMap<String, Owner>,
     /// Where in its set a data file is.
     places: HashMap<(SetAt, u32), usize>,
+    /// The set to which a data file was added last.
+    last_set_of: HashMap<u32, SetAt>,
 }
 
 impl Ledger {
@@ -131,6 +133,7 @@ impl Ledger {
         });
         let place = set.datafiles.len() - 1;
         self.places.insert((at, number), place);
+        self.last_set_of.insert(number, at);
     }
 
     /// The data file that was added to the set last.
@@ -152,13 +155,20 @@ impl Ledger {
         }
     }
 
-    /// Leaves a data file out of a set; false if it is not in it.
-    pub(super) fn skip(&mut self, at: SetAt, number: u32) -> bool {
-        let Some(place) = self.places.get(&(at, number)).copied() else {
-            return false;
-        };
-        let file = self.set(at).and_then(|set| set.datafiles.get_mut(place));
-        file.map(|file| file.skipped = true).is_some()
+    /// Leaves a data file out of the set that is being specified, or else of the last unfinished one that has it.
+    pub(super) fn skip(&mut self, specified: Option<SetAt>, number: u32) {
+        let last = self.last_set_of.get(&number).copied();
+        for at in [specified, last].into_iter().flatten() {
+            let Some(place) = self.places.get(&(at, number)).copied() else {
+                continue;
+            };
+            let unfinished = |set: &&mut BackupSet| set.state == SetState::Unfinished;
+            let set = self.set(at).filter(unfinished);
+            if let Some(file) = set.and_then(|set| set.datafiles.get_mut(place)) {
+                file.skipped = true;
+                return;
+            }
+        }
     }
 
     pub(super) fn add_archived_log(&mut self, at: SetAt, log: ArchivedLog) {

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LINKS_MAX;
 use super::account::{
-    Account, BackupSet, CopiedFile, Database, Fate, ImageCopy, Outcome, Piece, SetDatafile,
-    SetKind, SetState,
+    Account, BackupSet, CopiedFile, Database, Fate, ImageCopy, Outcome, Piece, SetKind, SetState,
 };
 use super::copy_name::of_datafile;
 use super::matching::{Matches, Place};
@@ -162,8 +161,7 @@ impl Account {
             };
             drafted.map(database);
             map.is_cut |= drafted.is_cut;
-            let tablespaces = tablespaces(database);
-            map.databases.extend(drafted.finish(&tablespaces));
+            map.databases.extend(drafted.finish(known(database)));
             map.note_places(database, &matches);
         }
         map
@@ -213,22 +211,38 @@ impl MappedDatabase {
     }
 }
 
-/// The tablespaces that names of image copies tell, those included that the log deletes again.
-fn tablespaces(database: &Database) -> HashMap<u32, String> {
-    let of_copies = database
-        .copies
-        .iter()
-        .filter_map(|copy| copy.name_says.clone());
-    let included = database
-        .sets
-        .iter()
-        .flat_map(|set| &set.datafiles)
-        .filter(|file| file.from_copy)
-        .filter_map(|file| of_datafile(&file.name));
-    of_copies
-        .chain(included)
-        .map(|name| (name.number, name.tablespace))
-        .collect()
+/// What a log tells of a data file anywhere, also in what it deletes again: an increment names what is merged.
+#[derive(Default)]
+struct Known {
+    name: Option<String>,
+    tablespace: Option<String>,
+}
+
+fn known(database: &Database) -> HashMap<u32, Known> {
+    let mut known: HashMap<u32, Known> = HashMap::new();
+    for file in database.sets.iter().flat_map(|set| &set.datafiles) {
+        if file.from_copy {
+            // An included copy is named after itself.
+            if let Some(name) = of_datafile(&file.name) {
+                known.entry(name.number).or_default().tablespace = Some(name.tablespace);
+            }
+        } else {
+            known.entry(file.number).or_default().name = Some(file.name.clone());
+        }
+    }
+    for copy in &database.copies {
+        if let CopiedFile::Datafile {
+            number: Some(number),
+            name: Some(name),
+        } = &copy.of
+        {
+            known.entry(*number).or_default().name = Some(name.clone());
+        }
+        if let Some(name) = &copy.name_says {
+            known.entry(name.number).or_default().tablespace = Some(name.tablespace.clone());
+        }
+    }
+    known
 }
 
 /// A database while it is mapped.
@@ -236,7 +250,7 @@ struct Draft<'a, 'b> {
     matches: &'a Matches<'b>,
     links_left: &'a mut usize,
     database: MappedDatabase,
-    datafiles: BTreeMap<u32, (Option<String>, BTreeSet<RelativePath>)>,
+    datafiles: BTreeMap<u32, BTreeSet<RelativePath>>,
     logs: BTreeMap<(u32, u32), BTreeSet<RelativePath>>,
     is_cut: bool,
 }
@@ -271,7 +285,7 @@ impl Draft<'_, '_> {
         }
         for (piece, file) in there {
             for datafile in set.datafiles.iter().filter(|datafile| !datafile.skipped) {
-                self.link_datafile(datafile.number, name_of(datafile), &file);
+                self.link_datafile(datafile.number, &file);
             }
             for log in &set.archived_logs {
                 self.link_log(log.thread, log.sequence, &file);
@@ -301,9 +315,9 @@ impl Draft<'_, '_> {
 
     fn copy(&mut self, copy: &ImageCopy, file: &RelativePath) {
         match &copy.of {
-            CopiedFile::Datafile { number, name } => {
+            CopiedFile::Datafile { number, .. } => {
                 if let Some(number) = number {
-                    self.link_datafile(*number, name.as_deref(), file);
+                    self.link_datafile(*number, file);
                 }
             }
             CopiedFile::ArchivedLog { log } => {
@@ -332,12 +346,9 @@ impl Draft<'_, '_> {
         some_left
     }
 
-    fn link_datafile(&mut self, number: u32, name: Option<&str>, file: &RelativePath) {
+    fn link_datafile(&mut self, number: u32, file: &RelativePath) {
         if self.take_link() {
-            let (known, files) = self.datafiles.entry(number).or_default();
-            if let Some(name) = name {
-                *known = Some(name.to_owned());
-            }
+            let files = self.datafiles.entry(number).or_default();
             files.insert(file.clone());
         }
     }
@@ -350,15 +361,16 @@ impl Draft<'_, '_> {
     }
 
     /// The database, if the snapshot has anything of it.
-    fn finish(mut self, tablespaces: &HashMap<u32, String>) -> Option<MappedDatabase> {
-        let datafile =
-            |(number, (name, files)): (u32, (Option<String>, BTreeSet<_>))| MappedDatafile {
+    fn finish(mut self, mut known: HashMap<u32, Known>) -> Option<MappedDatabase> {
+        for (number, files) in self.datafiles {
+            let Known { name, tablespace } = known.remove(&number).unwrap_or_default();
+            self.database.datafiles.push(MappedDatafile {
                 number,
-                name,
-                tablespace: tablespaces.get(&number).cloned(),
+                name: name.filter(|name| !name.is_empty()),
+                tablespace,
                 files: files.into_iter().collect(),
-            };
-        self.database.datafiles = self.datafiles.into_iter().map(datafile).collect();
+            });
+        }
         let log = |((thread, sequence), files): ((u32, u32), BTreeSet<_>)| MappedLog {
             thread,
             sequence,
@@ -368,11 +380,6 @@ impl Draft<'_, '_> {
         let any = self.database.files().next().is_some();
         any.then_some(self.database)
     }
-}
-
-/// The data file's own name: an included copy is named after itself.
-fn name_of(file: &SetDatafile) -> Option<&str> {
-    (!file.from_copy && !file.name.is_empty()).then_some(file.name.as_str())
 }
 
 /// Whether each piece is there, at least in one of its copies.

@@ -59,6 +59,8 @@ pub(super) struct Reader {
     /// Open headings, the latest last.
     headings: Vec<(usize, Heading)>,
     finished: Option<Finished>,
+    /// The set whose last data file was named last; none after a copy's, which is one file whatever its sections.
+    last_datafile: Option<SetAt>,
     /// A piece whose set's beginning is missing: the next end of a set is its end.
     orphan: Option<SetAt>,
     /// Copies written while more than one channel copies: the next end of a copy tells whose the last one is.
@@ -198,20 +200,18 @@ impl Reader {
             Message::Specifying { channel, kind } => self.specify(channel, kind),
             Message::InputDatafile { number, name } => self.input_datafile(number, name),
             Message::InputDatafileCopy { number } => {
-                if let Some(set) = self.specified_set() {
+                self.last_datafile = self.specified_set();
+                if let Some(set) = self.last_datafile {
                     self.ledger.add_datafile(set, number, "", true);
                 }
             }
             Message::InputFileName(name) => {
-                if let Some(set) = self.specified_set() {
+                if let Some(set) = self.last_datafile {
                     self.ledger.name_last_copy(set, name);
                 }
             }
             Message::Blocks(blocks) => {
-                // With a copy open it is a section of the copy, which is one file whatever its sections.
-                if let Some((channel, Heading::Set)) = self.headings.last().copied()
-                    && let Some(set) = self.channels.get(channel).and_then(|channel| channel.set)
-                {
+                if let Some(set) = self.last_datafile {
                     self.ledger.limit_last(set, blocks);
                 }
             }
@@ -323,6 +323,7 @@ impl Reader {
         self.channels.clear();
         self.headings.clear();
         self.finished = None;
+        self.last_datafile = None;
         self.orphan = None;
         self.in_stack = false;
         self.after_failure = false;

@@ -40,6 +40,7 @@ impl Reader {
             return;
         };
         self.headings.pop();
+        self.last_datafile = None;
         let channel = self.channels.get_mut(at);
         if let Some(begun) = channel.and_then(|channel| channel.copy.as_mut()) {
             begun.of = of;

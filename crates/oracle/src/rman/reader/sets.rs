@@ -47,6 +47,7 @@ impl Reader {
             });
         } else if let Some(set) = self.specified_set() {
             self.ledger.add_datafile(set, number, name, false);
+            self.last_datafile = Some(set);
         }
     }
 
@@ -72,16 +73,11 @@ impl Reader {
         }
     }
 
-    /// The set whose specification is open, or else whichever is not finished and has the file.
     pub(super) fn skip(&mut self, number: u32) {
         let specified = self.headings.last().map(|(channel, _)| *channel);
-        let others = 0..self.channels.len();
-        for channel in specified.into_iter().chain(others) {
-            let set = self.channels.get(channel).and_then(|channel| channel.set);
-            if set.is_some_and(|set| self.ledger.skip(set, number)) {
-                return;
-            }
-        }
+        let channel = specified.and_then(|channel| self.channels.get(channel));
+        let set = channel.and_then(|channel| channel.set);
+        self.ledger.skip(set, number);
     }
 
     pub(super) fn finish_piece(&mut self, channel: &str, number: u32, at: &str, tag: Option<&str>) {

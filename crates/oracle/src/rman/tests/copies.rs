@@ -73,3 +73,22 @@ fn a_deleted_copy_that_is_written_again_is_there() {
         ],
     );
 }
+
+#[test]
+fn copies_and_sets_lie_in_each_other_where_some_files_have_no_copy_yet() {
+    tells(
+        "copies_and_sets_of_the_script",
+        &[
+            "SND 4713",
+            "c1 level 1 complete tag 'BS_SND' | 1=/oracle/SND/sapdata1/system.data1 \
+             | 3=/oracle/SND/sapdata1/undo.data1 > 1:/local/testmount/01inc_1_1 DELETED",
+            "c1 logs complete tag 'BS_SND_LOG' | log 1/7 7@1099 > 1:/local/testmount/07arch_1_1",
+            "- full complete autobackup | control file | spfile \
+             > ?:/local/testmount/c-4713-20261124-00",
+            "copy of 2=/oracle/SND/sapdata1/new.data1 tag 'BS_SND' in NEW \
+             > /local/testmount/data_D-SND_I-4713_TS-NEW_FNO-2_02abcd",
+            "copy merged of 1=? in SYSTEM > /local/testmount/data_D-SND_I-4713_TS-SYSTEM_FNO-1_01abcd",
+            "copy of control file tag 'BS_SND_CTL' > /local/testmount/control_D-SND_I-4713.ctl",
+        ],
+    );
+}

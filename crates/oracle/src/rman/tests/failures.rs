@@ -98,9 +98,11 @@ fn a_set_whose_end_is_missing_is_not_complete() {
 
 #[test]
 fn a_log_in_another_language_is_not_parsed_and_not_empty() {
-    let account = account("localised_chinese_11g");
-    assert_eq!(account.outcome, Outcome::Localised);
-    assert_eq!(account.files().count(), 0);
+    for fixture in ["localised_chinese_11g", "localised_german_latin1"] {
+        let account = account(fixture);
+        assert_eq!(account.outcome, Outcome::Localised, "{fixture}");
+        assert_eq!(account.files().count(), 0, "{fixture}");
+    }
 }
 
 #[test]
@@ -120,8 +122,12 @@ fn with_message_numbers_another_language_is_parsed_as_far_as_they_are_known() {
 }
 
 #[test]
-fn lists_and_validations_are_no_backups() {
-    for fixture in ["nothing_but_a_list", "validated_only"] {
+fn lists_validations_and_restores_are_no_backups() {
+    for fixture in [
+        "nothing_but_a_list",
+        "validated_only",
+        "truncated_in_a_restore",
+    ] {
         let account = account(fixture);
         assert_eq!(account.outcome, Outcome::NothingFound, "{fixture}");
         assert_eq!(account.files().count(), 0, "{fixture}");

@@ -229,8 +229,8 @@ fn copies_tell_tablespaces_and_deleted_files_are_not_missed() {
         ],
         &[
             "PRD 4711",
-            "1 SYSTEM ?: data_D-PRD_I-4711_TS-SYSTEM_FNO-1_01",
-            "2 SYSAUX ?: data_D-PRD_I-4711_TS-SYSAUX_FNO-2_02",
+            "1 SYSTEM /oradata/PRD/system01.dbf: data_D-PRD_I-4711_TS-SYSTEM_FNO-1_01",
+            "2 SYSAUX /oradata/PRD/sysaux01.dbf: data_D-PRD_I-4711_TS-SYSAUX_FNO-2_02",
             "3 NEW /oradata/PRD/new01.dbf: data_D-PRD_I-4711_TS-NEW_FNO-3_13",
             "control: after_backup_controlfile.cf",
         ],
@@ -251,6 +251,24 @@ fn copies_tell_tablespaces_and_deleted_files_are_not_missed() {
             "50 TS +DATA/KIL/ts.263: data_D-KIL_I-2092683371_TS-TS_FNO-50_0a",
             "log 1/12: arch_D-KIL_id-2092683371_S-12_T-1_A-1_0b",
             "standby: standby.ctl",
+        ],
+    );
+    maps(
+        "copies_and_sets_of_the_script",
+        &[
+            "data_D-SND_I-4713_TS-SYSTEM_FNO-1_01abcd",
+            "data_D-SND_I-4713_TS-NEW_FNO-2_02abcd",
+            "07arch_1_1",
+            "control_D-SND_I-4713.ctl",
+            "c-4713-20261124-00",
+        ],
+        &[
+            "SND 4713",
+            "1 SYSTEM /oracle/SND/sapdata1/system.data1: data_D-SND_I-4713_TS-SYSTEM_FNO-1_01abcd",
+            "2 NEW /oracle/SND/sapdata1/new.data1: data_D-SND_I-4713_TS-NEW_FNO-2_02abcd",
+            "log 1/7: 07arch_1_1",
+            "control: c-4713-20261124-00, control_D-SND_I-4713.ctl",
+            "spfile: c-4713-20261124-00",
         ],
     );
     maps(
@@ -336,6 +354,7 @@ fn what_did_not_end_well_is_of_no_use_and_of_no_other_name() {
             "spfile: c-4711-20261123-03",
         ],
     );
+    maps("spooled", &["x"], &["elsewhere: 1e3f_1_1", "additional: x"]);
     // Two pieces of three: nothing can be restored from them.
     maps(
         "maxpiecesize",
@@ -366,8 +385,21 @@ fn not_parsed_and_nothing_found_stay_two_answers() {
         &["0w_1_1"],
         &["additional: 0w_1_1"],
     );
-    assert_eq!(outcome("localised_chinese_11g"), Outcome::Localised);
-    for fixture in ["nothing_but_a_list", "validated_only", "not_connected"] {
+    maps_on(
+        "localised_german_latin1",
+        "Z:",
+        &["PRD/1F_1_1"],
+        &["additional: PRD/1F_1_1"],
+    );
+    for fixture in ["localised_chinese_11g", "localised_german_latin1"] {
+        assert_eq!(outcome(fixture), Outcome::Localised);
+    }
+    for fixture in [
+        "nothing_but_a_list",
+        "validated_only",
+        "not_connected",
+        "truncated_in_a_restore",
+    ] {
         maps(fixture, &["11_1_1"], &["additional: 11_1_1"]);
         assert_eq!(outcome(fixture), Outcome::NothingFound);
     }

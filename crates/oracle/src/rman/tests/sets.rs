@@ -209,3 +209,14 @@ fn a_piece_can_be_written_twice() {
         ],
     );
 }
+
+#[test]
+fn a_spooled_log_has_neither_banner_nor_last_line() {
+    tells(
+        "spooled",
+        &[
+            "PRD 4711",
+            "ORA_SBT_TAPE_1 full complete tag 'TAG20261124T030001' | control file > 1:1e3f_1_1",
+        ],
+    );
+}
