@@ -4,12 +4,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::copy_name::CopyName;
+use super::dates;
+use crate::time::OracleTime;
 
 /// What one log tells. Everything in it was written by others; only the bounds of [`read_log`](super::read_log) hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Whether the log could be read, and how wholly.
     pub outcome: Outcome,
+    /// When the first run began, as the log has it; see [`began_at`](Account::began_at).
+    pub began: Option<String>,
+    /// When the last run finished, likewise.
+    pub finished: Option<String>,
     /// Each database that the log connected to, in the order of first connection.
     pub databases: Vec<Database>,
     /// The lines of error stacks, in their order; at most [`FAILURES_MAX`](super::FAILURES_MAX).
@@ -52,7 +58,8 @@ pub enum Shortcoming {
     AnotherLanguage,
     /// The log is longer than [`LOG_BYTES_MAX`](super::LOG_BYTES_MAX); the rest was not read.
     LogTooLong,
-    /// It tells of more than [`RECORDS_MAX`](super::RECORDS_MAX) files or [`CHANNELS_MAX`](super::CHANNELS_MAX) channels.
+    /// It tells of more files, names or channels than any database has: more than [`RECORDS_MAX`](super::RECORDS_MAX),
+    /// [`NAME_BYTES_MAX`](super::NAME_BYTES_MAX) or [`CHANNELS_MAX`](super::CHANNELS_MAX).
     TooMuch,
 }
 
@@ -283,6 +290,17 @@ impl KeptFile<'_> {
 }
 
 impl Account {
+    /// When the first run began, in the local time of the host, if the log has it in the form that the shipped scripts
+    /// ask for.
+    pub fn began_at(&self) -> Option<OracleTime> {
+        dates::read(self.began.as_deref()?)
+    }
+
+    /// When the last run finished, likewise.
+    pub fn finished_at(&self) -> Option<OracleTime> {
+        dates::read(self.finished.as_deref()?)
+    }
+
     /// Every file that the log says lies there at its end: what it deletes again or overwrites is not among them.
     pub fn files(&self) -> impl Iterator<Item = KeptFile<'_>> {
         self.databases.iter().flat_map(Database::files)

@@ -339,7 +339,7 @@ pub(super) fn dbid_in(inside: &str) -> Option<u64> {
 /// Only the runs that RMAN has: scripts say that they are starting something too.
 fn run(text: &str) -> Option<Message<'_>> {
     let (verb, rest) = text.split_once(' ')?;
-    let (what, _) = rest.rsplit_once(" at ")?;
+    let (what, at) = rest.rsplit_once(" at ")?;
     let run = match what {
         "backup" => Run::Backup,
         "Control File and SPFILE Autobackup" => Run::Autobackup { with_spfile: true },
@@ -357,8 +357,8 @@ fn run(text: &str) -> Option<Message<'_>> {
         _ => return None,
     };
     Some(match verb {
-        "Starting" => Message::RunStarted(run),
-        _ => Message::RunFinished(run),
+        "Starting" => Message::RunStarted(run, some_text(at)),
+        _ => Message::RunFinished(run, some_text(at)),
     })
 }
 

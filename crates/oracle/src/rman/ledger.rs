@@ -9,7 +9,7 @@ use super::account::{
 };
 use super::copy_name::{dbid_of_autobackup, of_datafile};
 use super::snapshot_files::comparable;
-use super::{DATABASES_MAX, PIECES_PER_SET_MAX, RECORDS_MAX};
+use super::{DATABASES_MAX, NAME_BYTES_MAX, PIECES_PER_SET_MAX, RECORDS_MAX};
 
 /// Where a set is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +30,7 @@ pub(super) struct Ledger {
     databases: Vec<Database>,
     current: Option<usize>,
     records: usize,
+    name_bytes: usize,
     /// Something was left out because of a limit.
     pub(super) too_much: bool,
     /// By comparable path, who wrote there last.
@@ -85,13 +86,14 @@ impl Ledger {
         self.current
     }
 
-    /// Takes room for one record, if there is any.
-    fn room(&mut self) -> Option<()> {
-        if self.records >= RECORDS_MAX {
+    /// Takes room for one record with so many bytes of names, if there is any.
+    fn room(&mut self, names: usize) -> Option<()> {
+        if self.records >= RECORDS_MAX || NAME_BYTES_MAX - self.name_bytes < names {
             self.too_much = true;
             return None;
         }
         self.records += 1;
+        self.name_bytes += names;
         Some(())
     }
 
@@ -102,7 +104,7 @@ impl Ledger {
         kind: SetKind,
         compressed: bool,
     ) -> Option<SetAt> {
-        self.room()?;
+        self.room(0)?;
         let database = self.database()?;
         let sets = &mut self.databases.get_mut(database)?.sets;
         sets.push(BackupSet {
@@ -120,7 +122,7 @@ impl Ledger {
     }
 
     pub(super) fn add_datafile(&mut self, at: SetAt, number: u32, name: &str, from_copy: bool) {
-        if self.room().is_none() {
+        if self.room(name.len()).is_none() {
             return;
         }
         let Some(set) = self.set(at) else { return };
@@ -143,7 +145,9 @@ impl Ledger {
 
     /// The file that the set's last data file is read from.
     pub(super) fn name_last_copy(&mut self, at: SetAt, name: &str) {
-        if let Some(file) = self.last_datafile(at).filter(|file| file.from_copy) {
+        if self.room(name.len()).is_some()
+            && let Some(file) = self.last_datafile(at).filter(|file| file.from_copy)
+        {
             name.clone_into(&mut file.name);
         }
     }
@@ -172,7 +176,7 @@ impl Ledger {
     }
 
     pub(super) fn add_archived_log(&mut self, at: SetAt, log: ArchivedLog) {
-        if self.room().is_some()
+        if self.room(0).is_some()
             && let Some(set) = self.set(at)
         {
             set.archived_logs.push(log);
@@ -186,7 +190,7 @@ impl Ledger {
             Some(set) => set.pieces.len() >= PIECES_PER_SET_MAX,
             None => return,
         };
-        if full || self.room().is_none() {
+        if full || self.room(piece.handle.len()).is_none() {
             self.too_much = true;
             return;
         }
@@ -256,7 +260,7 @@ impl Ledger {
     }
 
     fn push_copy(&mut self, key: String, copy: ImageCopy) {
-        if self.room().is_none() {
+        if self.room(copy.path.len()).is_none() {
             return;
         }
         let Some(database) = self.database() else {

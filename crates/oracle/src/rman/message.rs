@@ -18,10 +18,10 @@ pub(super) enum Message<'a> {
         /// Its DBID.
         dbid: Option<u64>,
     },
-    /// `Starting … at T` [V].
-    RunStarted(Run),
+    /// `Starting … at T` [V]; the time, where the line tells it.
+    RunStarted(Run, Option<&'a str>),
     /// `Finished … at T` [V].
-    RunFinished(Run),
+    RunFinished(Run, Option<&'a str>),
     /// A channel is there: allocated, used, released, or its session is named [V].
     ChannelKnown(&'a str),
     /// `channel C: starting … backup set` [V].

@@ -6,6 +6,7 @@
 
 mod account;
 mod copy_name;
+pub mod dates;
 mod english;
 mod foreign;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -40,6 +41,9 @@ pub const LOG_BYTES_MAX: u64 = 64 << 20;
 pub const LINE_BYTES_MAX: usize = 4 << 10;
 /// So many files, archived logs, sets and copies an account has; a database has at most 65,533 data files.
 pub const RECORDS_MAX: usize = 200_000;
+/// So many bytes the names of those files have together: an account and its map, with all indexes, take
+/// some four times that.
+pub const NAME_BYTES_MAX: usize = 32 << 20;
 /// So many pieces a set has; RMAN makes at most 256 sections of a file.
 pub const PIECES_PER_SET_MAX: usize = 4096;
 /// So many channels a run has: RMAN allows 255.

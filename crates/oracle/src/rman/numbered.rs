@@ -3,6 +3,7 @@
 
 use super::account::{ArchivedLog, SetKind};
 use super::copy_name::digits_only;
+use super::dates;
 use super::english::{channel_name, dbid_in, small_number};
 use super::message::{Copied, Listed, Message, Run};
 
@@ -32,10 +33,10 @@ fn verified<'a>(
             Some(Message::ChannelFailed { channel })
         }
         // In English, and none of the runs that make backups.
-        3090 if text.starts_with("Starting ") => Some(Message::RunStarted(Run::Other)),
-        3091 if text.starts_with("Finished ") => Some(Message::RunFinished(Run::Other)),
-        3090 => Some(Message::RunStarted(Run::Unnamed)),
-        3091 => Some(Message::RunFinished(Run::Unnamed)),
+        3090 if text.starts_with("Starting ") => Some(Message::RunStarted(Run::Other, None)),
+        3091 if text.starts_with("Finished ") => Some(Message::RunFinished(Run::Other, None)),
+        3090 => Some(Message::RunStarted(Run::Unnamed, dates::find(text))),
+        3091 => Some(Message::RunFinished(Run::Unnamed, dates::find(text))),
         6005 => connected(text),
         8010 => Some(Message::Specifying {
             channel: split_channel(text)?.0,
@@ -77,19 +78,24 @@ fn verified<'a>(
 
 fn remembered(number: u32, text: &str) -> Option<Message<'_>> {
     match number {
+        6006 | 6568 => connected(text),
         8008 => set_started(text, SetKind::Full, false),
         8009 => set_started(text, SetKind::ArchivedLogs, false),
-        8047 | 8048 => {
+        8047..=8049 => {
             let (_, rest) = split_channel(text)?;
             let level = u8::try_from(first_number(rest)?.0).ok()?;
-            set_started(text, SetKind::Incremental { level }, number == 8047)
+            set_started(text, SetKind::Incremental { level }, number != 8048)
         }
         8014 => Some(Message::Specifying {
             channel: split_channel(text)?.0,
             kind: Some(SetKind::ArchivedLogs),
         }),
+        8057 => Some(Message::SetCancelled(
+            split_channel(text).map(|(channel, _)| channel),
+        )),
         8070 => Some(Message::Deleted(Listed::DatafileCopy)),
         8071 => Some(Message::DeletingArchivedLogs),
+        8072 => Some(Message::Deleted(Listed::ControlFileCopy)),
         8073 => Some(Message::Deleted(Listed::BackupPiece)),
         8113 => Some(Message::Spfile),
         8501 | 8586 => {
@@ -112,14 +118,24 @@ fn remembered(number: u32, text: &str) -> Option<Message<'_>> {
                 stamp: at(3),
             }))
         }
+        8512 => listed(Listed::ControlFileCopy, text),
         8513 => listed(Listed::DatafileCopy, text),
-        8516 => listed(Listed::ArchivedLog, text),
+        8514 | 8516 => listed(Listed::ArchivedLog, text),
         8517 => listed(Listed::BackupPiece, text),
+        8527 => {
+            let values = values(text);
+            Some(Message::RecoveringCopy {
+                number: small_number(values.first()?)?,
+                path: values.get(1).filter(|path| !path.is_empty())?,
+            })
+        }
         8580 => Some(Message::CopyStarted {
             channel: split_channel(text)?.0,
             of: Copied::Datafile,
         }),
         8581 => Some(Message::CopyComplete(split_channel(text)?.0)),
+        // Which control file is a word of the language: the current one is what scripts copy.
+        8584 => Some(Message::CopyingControlFile { standby: false }),
         _ => None,
     }
 }

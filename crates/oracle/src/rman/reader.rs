@@ -75,6 +75,8 @@ pub(super) struct Reader {
     ended: bool,
     failures: Vec<String>,
     short_of: BTreeSet<Shortcoming>,
+    began: Option<String>,
+    finished_at: Option<String>,
     notes: Notes,
 }
 
@@ -102,7 +104,7 @@ impl Reader {
         );
         let unnamed = matches!(
             message,
-            Message::RunStarted(Run::Other) | Message::RunFinished(Run::Other)
+            Message::RunStarted(Run::Other, _) | Message::RunFinished(Run::Other, _)
         );
         if recognised.by_number && !of_a_failure && !unnamed {
             self.notes.foreign_lines += 1;
@@ -154,8 +156,14 @@ impl Reader {
                 self.end_session();
                 self.ledger.connect(name, dbid);
             }
-            Message::RunStarted(run) => self.start_run(run),
-            Message::RunFinished(run) => self.finish_run(run),
+            Message::RunStarted(run, at) => {
+                self.start_run(run);
+                self.began = self.began.take().or_else(|| at.map(str::to_owned));
+            }
+            Message::RunFinished(run, at) => {
+                self.finish_run(run);
+                self.finished_at = at.map(str::to_owned);
+            }
             Message::ChannelKnown(name) => {
                 self.channel(name);
             }
@@ -337,6 +345,9 @@ impl Reader {
         if was_busy && !self.ended {
             self.short_of.insert(Shortcoming::TailMissing);
         }
+        if !was_busy && self.finished_at.is_none() {
+            self.began = None;
+        }
         self.end_runs();
     }
 
@@ -469,6 +480,8 @@ impl Reader {
         };
         Account {
             outcome,
+            began: self.began,
+            finished: self.finished_at,
             databases,
             failures: self.failures,
             notes: self.notes,

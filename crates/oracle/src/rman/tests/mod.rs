@@ -4,6 +4,7 @@
 mod copies;
 mod failures;
 mod hostile;
+mod json;
 mod maps;
 mod sets;
 

@@ -152,7 +152,9 @@ fn prompts_blank_lines_lists_and_a_scripts_own_lines_do_no_harm() {
             "c1 full complete tag 'FULL' | 1=/oradata/PRD/system01.dbf > 1:/local/testmount/10_1_1",
         ],
     );
-    let piece = &account("prompts_and_blank_lines").databases[0].sets[0].pieces[0];
+    let account = account("prompts_and_blank_lines");
+    assert_eq!(account.began.as_deref(), Some("2026-11-23 13:00:05"));
+    let piece = &account.databases[0].sets[0].pieces[0];
     assert_eq!(piece.started.as_deref(), Some("[13:00:06]"));
 }
 
