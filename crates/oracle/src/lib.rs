@@ -1,4 +1,4 @@
-//! What is true of Oracle, in a DBA's words: blocks, headers, redo, clocks, and the conversation with `sqlplus`.
+//! What is true of Oracle, in a DBA's words: blocks, headers, redo, clocks, the conversation with `sqlplus`, the log of RMAN.
 //! What lives here: the rooms. What does not: stores, networks, the practice database; they use this crate.
 
 pub mod address;

@@ -134,9 +134,6 @@ fn set_kind(what: &str) -> Option<SetKind> {
 }
 
 fn specifying<'a>(channel: &'a str, text: &str) -> Option<Message<'a>> {
-    if text.contains("restore") || text.contains("recover") {
-        return Some(Message::Restoring);
-    }
     let what = text.strip_prefix("specifying ")?;
     let kind = if what.starts_with("archive") {
         Some(SetKind::ArchivedLogs)

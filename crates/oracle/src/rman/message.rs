@@ -169,3 +169,31 @@ pub(super) fn recognise<'a>(
         (None, None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(number: u32, text: &str) -> Option<(Message<'_>, bool)> {
+        let recognised = recognise(Some(number), text, &|_| false)?;
+        Some((recognised.message, recognised.by_number))
+    }
+
+    #[test]
+    fn a_verified_number_outweighs_the_text_and_a_remembered_one_does_not() {
+        let spfile = "including current SPFILE in backup set";
+        assert_eq!(read(8011, spfile), Some((Message::ControlFile, true)));
+        let control_file = "including current control file in backup set";
+        assert_eq!(
+            read(8113, control_file),
+            Some((Message::ControlFile, false))
+        );
+        // Where they agree, the text tells more.
+        let started = Message::RunStarted(Run::Backup, Some("x"));
+        assert_eq!(read(3090, "Starting backup at x"), Some((started, false)));
+        // A number alone is enough, and one that means nothing to us does no harm.
+        assert_eq!(read(8113, "包括 SPFILE"), Some((Message::Spfile, true)));
+        assert_eq!(read(9999, spfile), Some((Message::Spfile, false)));
+        assert_eq!(read(9999, "包括 SPFILE"), None);
+    }
+}

@@ -6,6 +6,7 @@ mod failures;
 mod hostile;
 mod json;
 mod maps;
+mod order;
 mod sets;
 
 use std::fmt::Write;
