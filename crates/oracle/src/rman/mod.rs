@@ -1,8 +1,8 @@
 //! The log of an RMAN run, read into an account: databases, backup sets, pieces, image copies, and what became of them.
 //! What lives here: the entrance, its limits and its error. What does not: files; this is a function of hostile text.
 //!
-//! The grammar and its traps are section 6.1 of the collected facts about Oracle, measured on 66 published logs. [V]
-//! beside a fact says that it was read in such a log, [M] that it is general knowledge and was not.
+//! The grammar and its traps are section 6.1 of the collected facts about Oracle, measured on 66 published logs. \[V\]
+//! beside a fact says that it was read in such a log, \[M\] that it is general knowledge and was not.
 
 mod account;
 mod copy_name;
