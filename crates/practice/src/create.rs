@@ -21,6 +21,7 @@ use crate::engine::control::{
 };
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::home::{DIRECTORIES, Home};
+use crate::engine::repository::Repository;
 use crate::engine::{datafile, open};
 
 /// Smallest database that `create` makes, in bytes of data files.
@@ -236,6 +237,7 @@ fn plan(home: &Home, options: &CreateOptions) -> Control {
         archived: Vec::new(),
         last_recid: 0,
         activation_id: now,
+        backups: Repository::default(),
     }
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{OraError, OraResult};
 use super::home;
+use super::repository::Repository;
 
 /// Bytes of a control file block.
 pub const BLOCK_BYTES: usize = 16 * 1024;
@@ -77,6 +78,9 @@ pub struct Control {
     pub activation_id: u32,
     /// Where rows, entries and counters lie.
     pub segments: Segments,
+    /// What is known of RMAN's backups. Control files made before RMAN was there lack it.
+    #[serde(default)]
+    pub backups: Repository,
 }
 
 /// One incarnation.
@@ -193,6 +197,9 @@ pub struct ArchivedRecord {
     pub blocks: u32,
     /// When archiving ended, a time number.
     pub completed: u32,
+    /// RMAN has deleted the file.
+    #[serde(default)]
+    pub deleted: bool,
 }
 
 /// A run of blocks of one file.
@@ -554,6 +561,7 @@ mod tests {
             last_recid: 0,
             activation_id: 0,
             segments: Segments::default(),
+            backups: Repository::default(),
         }
     }
 

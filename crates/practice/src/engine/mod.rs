@@ -4,6 +4,7 @@
 pub mod administration;
 pub mod alert;
 pub mod archiver;
+pub mod backup;
 pub mod backup_mode;
 pub mod cache;
 pub mod change;
@@ -23,6 +24,7 @@ pub mod open;
 pub mod parameters;
 pub mod recovery;
 pub mod redo_log;
+pub mod repository;
 pub mod scan;
 
 pub use backup_mode::BackupScope;
