@@ -103,6 +103,7 @@ pub fn note_archived(control: &mut Control, log: &LogRecord, path: PathBuf) {
         blocks: log.used_blocks - 1,
         completed: OracleTime::now().raw(),
         deleted: false,
+        expired: false,
     };
     control.add_archived(record);
     for group in control

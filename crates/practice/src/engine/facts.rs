@@ -7,7 +7,9 @@ use oracle::scn::{LogSequence, Scn};
 use oracle::time::OracleTime;
 
 /// How far the instance has been started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum InstanceStatus {
     /// NOMOUNT: parameters read, no control file open. V$INSTANCE says STARTED.
     Started,

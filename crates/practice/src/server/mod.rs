@@ -6,6 +6,7 @@
 
 mod connection;
 mod execute;
+pub(crate) mod launch;
 mod lock;
 mod recovery;
 mod registry;

@@ -14,7 +14,7 @@ use oracle::time::OracleTime;
 use super::crash::walk;
 use super::replay::Replay;
 use crate::engine::checkpoint::header_checkpoint;
-use crate::engine::control::{Control, DatafileRecord};
+use crate::engine::control::{ArchivedRecord, Control, DatafileRecord};
 use crate::engine::datafile::{self, DataFile, name_file};
 use crate::engine::doublewrite::Doublewrite;
 use crate::engine::error::{OraError, OraResult};
@@ -309,7 +309,7 @@ impl Instance {
                     &record.path,
                 ));
             }
-            header.status &= !(status::HOT_BACKUP | status::MEDIA_FUZZY | status::ONLINE_FUZZY);
+            header.status &= status::ROOT_VALID;
             header.checkpoint_count = record.checkpoint_count;
             // A file that was offline has stayed behind; it now has all redo, as the others have.
             record.checkpoint = database;
@@ -347,9 +347,12 @@ impl Instance {
                 ));
                 continue;
             }
-            header.status &= !status::MEDIA_FUZZY;
+            header.status &= !(status::MEDIA_FUZZY | status::LEVEL_0_COPY);
             if end_of_thread {
                 header.status &= !status::ONLINE_FUZZY;
+            }
+            if stop > header.absolute_fuzzy_scn {
+                header.status &= !status::ABSOLUTE_FUZZY;
             }
             header.checkpoint = checkpoint_at(stop, time, next);
             if let Some((code, text)) = inconsistency(header.status, replay.file.number) {
@@ -384,10 +387,15 @@ impl Instance {
     }
 
     fn suggestion(&self, session: &MediaRecovery) -> PathBuf {
-        let recorded = session.control.archived.iter().rev().find(|log| {
-            log.sequence == session.next && log.incarnation == session.control.incarnation()
-        });
-        match recorded {
+        let of_this_log = |log: &&ArchivedRecord| {
+            log.sequence == session.next
+                && log.incarnation == session.control.incarnation()
+                && !log.deleted
+        };
+        let recorded = session.control.archived.iter().rev().filter(of_this_log);
+        // One log may lie in several places since CATALOG; the newest that is there is as good as any.
+        let found = recorded.clone().find(|log| log.path.exists());
+        match found.or(recorded.clone().next()) {
             Some(log) => log.path.clone(),
             None => {
                 let first = session.control.incarnations.len() <= 1;
@@ -409,13 +417,17 @@ pub fn inconsistency(header_status: u16, number: u32) -> Option<(u32, String)> {
             format!("online backup of file {number} needs more recovery to be consistent"),
         ));
     }
-    (header_status & (status::ONLINE_FUZZY | status::MEDIA_FUZZY) != 0).then(|| {
+    let fuzzy = status::ONLINE_FUZZY | status::MEDIA_FUZZY | status::ABSOLUTE_FUZZY;
+    (header_status & fuzzy != 0).then(|| {
         (
             1194,
             format!("file {number} needs more recovery to be consistent"),
         )
     })
 }
+
+/// Bits of a header that say that its file needs media recovery, whatever its checkpoint count.
+pub const NEEDS_RECOVERY: u16 = status::HOT_BACKUP | status::MEDIA_FUZZY | status::ABSOLUTE_FUZZY;
 
 /// Whether a header with this count is of the live file that the control file knows.
 pub fn is_live(record: &DatafileRecord, checkpoint_count: u32) -> bool {
@@ -492,7 +504,7 @@ fn begin(
             return Err(newer_than_control(&file));
         }
         let stale = file.header.checkpoint_count < record.checkpoint_count;
-        let unfinished = file.header.status & (status::HOT_BACKUP | status::MEDIA_FUZZY) != 0;
+        let unfinished = file.header.status & NEEDS_RECOVERY != 0;
         if everything || stale || unfinished {
             files.push(file);
         }
