@@ -160,6 +160,8 @@ pub struct SetOrder {
     pub compressed: bool,
     /// Whether a file of that name is replaced.
     pub reuse: bool,
+    /// Whether this is an autobackup, whose name has the first free count of the day.
+    pub autobackup: bool,
 }
 
 /// What is to be copied.

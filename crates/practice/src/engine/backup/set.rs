@@ -57,7 +57,7 @@ impl Instance {
         let control = self.backed_up_control()?;
         let contents = self.open_contents(order, &control)?;
         let (set, time) = self.next_set()?;
-        let naming = Naming {
+        let mut naming = Naming {
             database: &control.name,
             dbid: control.dbid,
             time,
@@ -65,7 +65,11 @@ impl Instance {
             of: Named::Piece,
             autobackup: 0,
         };
-        let handle = naming.path(&self.home, &order.format)?;
+        let mut handle = naming.path(&self.home, &order.format)?;
+        while order.autobackup && handle.exists() && naming.autobackup < u8::MAX {
+            naming.autobackup += 1;
+            handle = naming.path(&self.home, &order.format)?;
+        }
         let mut record = record(order, &control, &contents, (set, time));
         record.handle.clone_from(&handle);
         let (output, file) = Output::create(&handle, order.reuse)?;
