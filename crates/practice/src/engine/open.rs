@@ -19,7 +19,7 @@ use super::facts::InstanceStatus;
 use super::home;
 use super::instance::{Core, Instance, OpenDatabase};
 use super::recovery::crash::{self, RedoEnd};
-use super::recovery::media::{
+use super::recovery::identity::{
     NEEDS_RECOVERY, check_identity, inconsistency, is_live, newer_than_control,
 };
 use super::redo_log::{self, FIRST_REDO_BLOCK, Redo};

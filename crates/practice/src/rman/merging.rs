@@ -11,7 +11,7 @@ use super::failure::Outcome;
 use super::files;
 use super::log::Line;
 use super::numbers;
-use super::restore::piece_lines;
+use super::restore_jobs::piece_lines;
 use super::session::Session;
 use crate::engine::backup::Order;
 use crate::engine::control::DatafileRecord;

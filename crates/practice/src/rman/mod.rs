@@ -3,6 +3,7 @@
 
 mod arguments;
 mod backup;
+mod backup_jobs;
 mod catalog;
 mod channels;
 mod choose;
@@ -20,8 +21,10 @@ mod numbers;
 mod parse;
 mod recover;
 mod restore;
+mod restore_jobs;
 mod session;
 mod settings;
+mod switching;
 mod target;
 mod upkeep;
 

@@ -12,7 +12,7 @@ use super::feed::Feed;
 use super::files;
 use super::log::Line;
 use super::numbers;
-use super::restore::validate_set;
+use super::restore_jobs::validate_set;
 use super::session::Session;
 use crate::engine::backup::{Done, Order, Thing};
 use crate::engine::control::Control;
