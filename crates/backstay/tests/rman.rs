@@ -4,6 +4,10 @@
 mod practice_database;
 mod rman_world;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use oracle::file_header::FileHeader;
 use oracle::scn::Scn;
 use practice::judge::Target;
 use practice_database::wait_for_commits;
@@ -86,4 +90,192 @@ fn a_full_backup_under_load_comes_back_after_everything_is_lost() {
         "{opened}"
     );
     world.must_be_whole(Target::Scn(Scn::new(reached(&restored))));
+}
+
+/// One run of the incremental-forever strategy, as the shipped script has it.
+fn incremental_backup(world: &World) -> String {
+    let m = world.m();
+    world.must(&format!(
+        "run {{\n\
+         allocate channel c1 device type disk format '{m}/%U';\n\
+         allocate channel c2 device type disk format '{m}/%U';\n\
+         crosscheck copy of database tag 'DAY';\n\
+         delete noprompt expired copy of database tag 'DAY';\n\
+         backup incremental level 1 for recover of copy with tag 'DAY' database;\n\
+         recover copy of database with tag 'DAY';\n\
+         delete noprompt backupset tag 'DAY';\n\
+         sql 'alter system archive log current';\n\
+         backup as backupset filesperset 4 tag 'DAY_LOG' archivelog all not backed up 1 times;\n\
+         backup as copy tag 'DAY_CTL' current controlfile format '{m}/control_D-%d_I-%I.ctl' reuse;\n\
+         }}\n"
+    ))
+}
+
+/// Three days with a load between them: copies, then twice a level 1 that is merged at once. Then everything is lost, and
+/// the control file of the last day is mounted and knows what lies on the mount.
+fn three_days(world: &World) {
+    let load = world.load(2);
+    let first = incremental_backup(world);
+    assert!(
+        first.contains("no parent backup or copy of datafile 1 found"),
+        "{first}"
+    );
+    assert!(
+        first.contains("no copy of datafile 1 found to recover"),
+        "{first}"
+    );
+    assert_eq!(world.files("data_D-SND").len(), 7, "{first}");
+    for _ in 2..=3 {
+        wait_for_commits(&load, 200);
+        let log = incremental_backup(world);
+        for part in [
+            "starting incremental level 1 datafile backup set",
+            "specifying datafile copies to recover",
+            "recovering datafile copy file number=00002 name=",
+            "deleted backup piece",
+        ] {
+            assert!(log.contains(part), "'{part}' is not in\n{log}");
+        }
+        assert_eq!(world.files("data_D-SND").len(), 7, "the same files");
+    }
+    wait_for_commits(&load, 20);
+    world.lose_everything();
+    World::end(load);
+    let control = world.files("control_D-SND").remove(0);
+    world.must(&format!(
+        "startup nomount;\n\
+         restore controlfile from '{}';\n\
+         alter database mount;\n\
+         catalog start with '{}/' noprompt;\n",
+        control.display(),
+        world.m()
+    ));
+}
+
+/// Recovers as far as the logs go, opens, and judges that nothing up to there is missing.
+fn recover_open_and_judge(world: &World) {
+    let log = world.must_fail("recover database;\n");
+    assert!(
+        log.contains(
+            "RMAN-06054: media recovery requesting unknown archived log for thread 1 with sequence "
+        ),
+        "{log}"
+    );
+    world.must("alter database open resetlogs;\n");
+    world.must_be_whole(Target::Scn(Scn::new(reached(&log))));
+}
+
+#[test]
+fn copies_brought_up_to_date_for_three_days_are_switched_to() {
+    let world = World::open();
+    three_days(&world);
+    let log = world.must("switch database to copy;\n");
+    assert!(
+        log.contains("datafile 7 switched to datafile copy \""),
+        "{log}"
+    );
+    recover_open_and_judge(&world);
+    let elsewhere = format!(
+        "select count(*) from v$datafile where name like '{}/%'",
+        world.m()
+    );
+    assert_eq!(world.number(&elsewhere), 7);
+    // The database lives on, and can be backed up where it is now.
+    full_backup(&world);
+}
+
+#[test]
+fn copies_brought_up_to_date_for_three_days_are_restored() {
+    let world = World::open();
+    three_days(&world);
+    let log = world.must("restore database;\n");
+    assert!(log.contains("input datafile copy RECID="), "{log}");
+    assert!(
+        log.contains("copied datafile copy of datafile 00001"),
+        "{log}"
+    );
+    recover_open_and_judge(&world);
+    assert_eq!(world.files("data_D-SND").len(), 7);
+}
+
+#[test]
+fn merging_rewrites_only_what_has_changed() {
+    let world = World::open();
+    let load = world.load(4);
+    incremental_backup(&world);
+    let copy = world.files("TS-PSAPTEMP").remove(0);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&copy)
+        .unwrap();
+    // A block that the database never changes gets a mark that is no damage.
+    let mut block = vec![0; 8192];
+    file.read_exact_at(&mut block, 40 * 8192).unwrap();
+    block[5000] = 0x77;
+    oracle::block::seal(&mut block);
+    file.write_all_at(&block, 40 * 8192).unwrap();
+    let checkpoint = || {
+        let mut header = vec![0; 8192];
+        file.read_exact_at(&mut header, 8192).unwrap();
+        FileHeader::read(&header).unwrap().checkpoint.scn
+    };
+    let before = checkpoint();
+    wait_for_commits(&load, 50);
+    let log = incremental_backup(&world);
+    assert!(
+        log.contains("recovering datafile copy file number=00007"),
+        "{log}"
+    );
+    let mut after = vec![0; 8192];
+    file.read_exact_at(&mut after, 40 * 8192).unwrap();
+    assert!(after == block, "the block was written again");
+    assert!(checkpoint() > before, "the header has moved on");
+    World::end(load);
+}
+
+#[test]
+fn a_level_1_is_small_and_brings_a_restored_level_0_onwards() {
+    let world = World::open();
+    let m = world.m();
+    world.must(&format!(
+        "backup incremental level 0 filesperset 1 format '{m}/zero_%U' database;\n"
+    ));
+    let load = world.load(5);
+    wait_for_commits(&load, 100);
+    let log = world.must(&format!(
+        "backup incremental level 1 format '{m}/one_%U' database;\n\
+         backup incremental level 1 cumulative as compressed backupset format '{m}/cum_%U' database;\n\
+         backup archivelog all format '{m}/logs_%U' delete input;\n"
+    ));
+    assert!(
+        log.contains("starting compressed incremental level 1 datafile backup set"),
+        "{log}"
+    );
+    assert!(
+        log.contains("channel ORA_DISK_1: deleting archived log(s)"),
+        "{log}"
+    );
+    let bytes = |part: &str| -> u64 {
+        let blocks = |path: &std::path::PathBuf| std::fs::metadata(path).unwrap().blocks() * 512;
+        world.files(part).iter().map(blocks).sum()
+    };
+    let (zero, one) = (bytes("zero_"), bytes("one_"));
+    assert!(one * 2 < zero, "level 1 has {one} bytes, level 0 {zero}");
+    load.stop().unwrap();
+    world.database.must("shutdown immediate");
+    for file in world.database.datafiles() {
+        std::fs::remove_file(file).unwrap();
+    }
+    let log =
+        world.must("startup mount;\nrestore database;\nrecover database;\nalter database open;\n");
+    assert!(
+        log.contains("starting incremental datafile backup set restore"),
+        "{log}"
+    );
+    assert!(
+        log.contains("destination for restore of datafile 00002: "),
+        "{log}"
+    );
+    world.must_be_whole(Target::Everything);
 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use practice::engine::backup::piece::PieceReader;
 use practice::judge::Target;
 use practice::workload::Handle;
 
@@ -163,4 +164,13 @@ fn remove_files(directory: &Path) {
             std::fs::remove_file(path).unwrap();
         }
     }
+}
+
+/// Highest checkpoint SCN of a data file in the backup sets of the mount.
+pub fn newest_checkpoint(world: &World) -> u64 {
+    let files = world.files("_1_1").into_iter().flat_map(|path| {
+        let piece = PieceReader::open(&path).unwrap();
+        piece.record().files.clone()
+    });
+    files.map(|file| file.checkpoint.0).max().unwrap()
 }

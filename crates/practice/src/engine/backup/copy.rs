@@ -60,6 +60,7 @@ impl Instance {
             ));
         }
         let source = file.map(Source::open).transpose()?;
+        let source = source.map(|source| source.with_faults(self.faults));
         let (output, target) = Output::create(&path, order.reuse)?;
         let of = match source {
             Some(source) => copy_datafile(&control, source, order, (&target, &path), watch)?,

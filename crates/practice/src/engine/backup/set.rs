@@ -113,10 +113,9 @@ impl Instance {
     }
 
     fn open_contents(&self, order: &SetOrder, control: &Control) -> OraResult<Contents> {
-        let sources = order
-            .files
-            .iter()
-            .map(|(number, _)| Source::open(known_file(control, *number)?));
+        let sources = order.files.iter().map(|(number, _)| {
+            Ok(Source::open(known_file(control, *number)?)?.with_faults(self.faults))
+        });
         let logs = order.logs.iter().map(|recid| known_log(control, *recid));
         let controlfile = order.controlfile.then(|| control::image(control));
         Ok(Contents {
@@ -280,6 +279,7 @@ impl Piece<'_> {
         from: Option<u64>,
     ) -> OraResult<u64> {
         let blocks = source.header.blocks;
+        let from = from.map(|from| source.first_wanted(from));
         let mut first = 2;
         while first <= blocks {
             (self.watch)()?;

@@ -17,11 +17,15 @@ use crate::content::BLOCK_BYTES;
 use crate::engine::control::DatafileRecord;
 use crate::engine::datafile::{self, name_file};
 use crate::engine::error::{OraError, OraResult};
+use crate::engine::faults::{Faults, LATE_SCNS};
 
 /// How often a block is read again that is not whole. The database writer completes a block within milliseconds.
 const REREADS_MAX: u32 = 400;
 /// Pause before a block is read again.
 const REREAD_PAUSE: Duration = Duration::from_millis(5);
+
+/// Pause between two reads under planted bugs that show themselves only while the database goes on.
+const FAULTY_PAUSE: Duration = Duration::from_millis(20);
 
 /// A data file being read.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct Source {
     /// Blocks that had to be read again.
     pub reread: u64,
     file: File,
+    /// Planted bugs.
+    faults: Faults,
 }
 
 impl Source {
@@ -63,7 +69,14 @@ impl Source {
             highest: Scn::ZERO,
             reread: 0,
             file,
+            faults: Faults::default(),
         })
+    }
+
+    /// The same with planted bugs.
+    pub fn with_faults(mut self, faults: Faults) -> Source {
+        self.faults = faults;
+        self
     }
 
     /// Reads `count` blocks from `first` on, each whole and in its place.
@@ -71,6 +84,9 @@ impl Source {
     /// # Errors
     /// ORA-19501, or ORA-19566 when a block stays torn or damaged.
     pub fn read(&mut self, first: u32, count: u32) -> OraResult<Vec<u8>> {
+        if self.faults.backup_header_last || self.faults.backup_hides_fuzziness {
+            std::thread::sleep(FAULTY_PAUSE);
+        }
         let mut bytes = vec![0; count as usize * BLOCK_BYTES];
         let at = |number: u32| u64::from(number) * BLOCK_BYTES as u64;
         let failed = |number: u32, error| reading(&self.record.path, u64::from(number), &error);
@@ -79,7 +95,7 @@ impl Source {
             .map_err(|error| failed(first, error))?;
         for (number, block) in (first..).zip(bytes.chunks_exact_mut(BLOCK_BYTES)) {
             let mut left = REREADS_MAX;
-            while !self.is_good(number, block) {
+            while !self.faults.backup_takes_torn_blocks && !self.is_good(number, block) {
                 if left == 0 {
                     return Err(self.corrupt(number));
                 }
@@ -92,7 +108,20 @@ impl Source {
             self.reread += u64::from(left < REREADS_MAX);
             self.highest = self.highest.max(BlockHeader::read(block).scn);
         }
+        if self.faults.backup_header_last
+            && let Ok(header) = datafile::read_header(&self.file)
+        {
+            self.header = header;
+        }
         Ok(bytes)
+    }
+
+    /// From which SCN on changed blocks go into a level 1 that is to begin at `from`: from there, without planted bugs.
+    pub fn first_wanted(&self, from: u64) -> u64 {
+        match self.faults.level_1_begins_late {
+            true => from + LATE_SCNS,
+            false => from,
+        }
     }
 
     fn is_good(&self, number: u32, bytes: &[u8]) -> bool {
@@ -118,6 +147,9 @@ impl Source {
 
     /// The highest SCN, if recovery has to pass it because it is not below the checkpoint; zero otherwise.
     pub fn fuzzy_scn(&self) -> Scn {
+        if self.faults.backup_hides_fuzziness {
+            return Scn::ZERO;
+        }
         let inherited = match self.header.status & status::ABSOLUTE_FUZZY {
             0 => Scn::ZERO,
             _ => self.header.absolute_fuzzy_scn,
