@@ -11,7 +11,7 @@ use oracle::file_header::FileHeader;
 use oracle::scn::Scn;
 use practice::judge::Target;
 use practice_database::wait_for_commits;
-use rman_world::World;
+use rman_world::{World, reached};
 
 /// Full backup sets on three channels, as scripts write them.
 fn full_backup(world: &World) -> String {
@@ -28,18 +28,6 @@ fn full_backup(world: &World) -> String {
          backup current controlfile tag 'FULL_CTL' format '{m}/control.bkp' reuse;\n\
          }}\nexit;\n"
     ))
-}
-
-/// SCN that the backed-up logs reach: that of the last log's end.
-fn reached(log: &str) -> u64 {
-    let text = log
-        .lines()
-        .filter_map(|line| line.rsplit_once("starting SCN of "))
-        .next_back();
-    text.expect("the missing log's SCN")
-        .1
-        .parse()
-        .expect("a number")
 }
 
 #[test]

@@ -174,3 +174,15 @@ pub fn newest_checkpoint(world: &World) -> u64 {
     });
     files.map(|file| file.checkpoint.0).max().unwrap()
 }
+
+/// SCN that the backed-up logs reach: that of the last log's end.
+pub fn reached(log: &str) -> u64 {
+    let text = log
+        .lines()
+        .filter_map(|line| line.rsplit_once("starting SCN of "))
+        .next_back();
+    text.expect("the missing log's SCN")
+        .1
+        .parse()
+        .expect("a number")
+}
