@@ -27,6 +27,9 @@ use crate::engine::facts::InstanceStatus;
 use crate::engine::instance::Instance;
 use crate::engine::repository::{CopyOf, FileState};
 
+/// Blocks that are written between two looks whether the client is still there.
+const BLOCKS_BETWEEN_LOOKS: u32 = 16;
+
 impl Instance {
     /// Applies a level 1 to image copies and notes their new state. Gives RECID and STAMP of each.
     ///
@@ -278,7 +281,7 @@ fn apply(reader: &PieceReader, mut targets: BTreeMap<u16, Target>, watch: Watch)
     let mut seen = 0u32;
     reader.each(|chunk| {
         seen += 1;
-        if seen % GROUP_SLOTS == 1 {
+        if seen % BLOCKS_BETWEEN_LOOKS == 1 {
             watch()?;
         }
         match targets.get_mut(&chunk.member) {
