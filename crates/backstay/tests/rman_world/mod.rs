@@ -186,3 +186,15 @@ pub fn reached(log: &str) -> u64 {
         .parse()
         .expect("a number")
 }
+
+impl World {
+    /// Waits for the database's clock to go on by a second, which is what its times are told apart by.
+    pub fn practice_second(&self) {
+        let clock = || {
+            self.database
+                .must("set heading off\nselect to_char(sysdate, 'SSSSS') from dual;")
+        };
+        let before = clock();
+        crate::practice_database::wait_until("the next second", || clock() != before);
+    }
+}
