@@ -238,6 +238,8 @@ fn what_is_cut_off_or_foreign_is_not_catalogued() {
     std::fs::write(world.mount.join("odd/empty"), "").unwrap();
     std::fs::write(world.mount.join("odd/text"), "not a backup\n".repeat(5000)).unwrap();
     std::fs::write(world.mount.join("odd/good"), &piece).unwrap();
+    // The id of a database is made of the second of its creation.
+    world.practice_second();
     let other = World::open();
     other.must(&format!("backup datafile 1 format '{m}/odd/foreign';\nbackup as copy datafile 1 format '{m}/odd/foreign_copy';\n"));
     let log = world.must(&format!("catalog start with '{m}/odd/' noprompt;\n"));

@@ -79,12 +79,19 @@ fn an_autobackup_is_found_by_its_day_and_count() {
          backup database format '{m}/%U' plus archivelog;\n"
     ));
     world.lose_everything();
+    let parameters = world.database.home.join("dbs/initSND.ora");
+    let before = std::fs::read(&parameters).unwrap();
+    std::fs::remove_file(&parameters).unwrap();
     let log = world.must_fail(&format!(
         "set dbid {dbid};\n\
          startup nomount;\n\
          run {{\n\
          set controlfile autobackup format for device type disk to '{m}/%F';\n\
          restore spfile from autobackup;\n\
+         }}\n\
+         startup force nomount;\n\
+         run {{\n\
+         set controlfile autobackup format for device type disk to '{m}/%F';\n\
          restore controlfile from autobackup;\n\
          }}\n\
          alter database mount;\n\
@@ -95,8 +102,13 @@ fn an_autobackup_is_found_by_its_day_and_count() {
         log.contains(&format!("AUTOBACKUP found: {m}/c-{dbid}-")),
         "{log}"
     );
+    assert!(
+        log.contains("starting Oracle instance without parameter file for retrieval of spfile"),
+        "{log}"
+    );
+    assert_eq!(std::fs::read(&parameters).unwrap(), before);
     assert!(log.contains("RMAN-06054"), "{log}");
-    world.must("alter database open resetlogs;\n");
+    world.must("alter database open resetlogs;\nshutdown immediate;\nstartup;\n");
 }
 
 #[test]

@@ -13,8 +13,8 @@ use practice::content::row_text;
 use practice::create::{CreateOptions, create};
 use practice::engine::backup::piece::PieceReader;
 use practice::engine::backup::{CopyOrder, Done, LogPlace, Order, SetOrder, Thing};
+use practice::engine::backup_records::{CopyRecord, SetKind, SetRecord};
 use practice::engine::error::{OraError, OraResult};
-use practice::engine::repository::{CopyRecord, SetKind, SetRecord};
 use practice::engine::{
     Instance, OpenMode, RecoverRequest, RecoverScope, RecoveryStep, ShutdownMode, Until,
 };

@@ -128,6 +128,9 @@ pub struct RmanArguments {
 pub struct ServerArguments {
     #[command(flatten)]
     database: Database,
+    /// Start with the default of every parameter, for rman to restore a lost parameter file
+    #[arg(long)]
+    without_parameters: bool,
 }
 
 /// Runs a command.
@@ -143,7 +146,9 @@ pub fn run(command: Command) -> ExitCode {
         Command::Sqlplus(arguments) => talk(arguments),
         Command::Rman(arguments) => back_up(arguments),
         Command::Server(arguments) => {
-            practice::server::main(&arguments.database.home(), &arguments.database.sid)
+            let Database { sid, .. } = &arguments.database;
+            let home = arguments.database.home();
+            practice::server::main(&home, sid, arguments.without_parameters)
         }
     }
 }

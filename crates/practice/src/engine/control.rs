@@ -15,9 +15,9 @@ use oracle::scn::Scn;
 use oracle::time::OracleTime;
 use serde::{Deserialize, Serialize};
 
+use super::backup_records::BackupRecords;
 use super::error::{OraError, OraResult};
 use super::home;
-use super::repository::Repository;
 
 mod form;
 
@@ -77,7 +77,7 @@ pub struct Control {
     pub segments: Segments,
     /// What is known of RMAN's backups. Control files made before RMAN was there lack it.
     #[serde(default)]
-    pub backups: Repository,
+    pub backups: BackupRecords,
 }
 
 /// One incarnation.
@@ -452,7 +452,7 @@ mod tests {
             last_recid: 0,
             activation_id: 0,
             segments: Segments::default(),
-            backups: Repository::default(),
+            backups: BackupRecords::default(),
         }
     }
 

@@ -196,6 +196,12 @@ pub struct ArchivedLogFacts {
     pub block_size: u32,
     /// When archiving ended.
     pub completion_time: OracleTime,
+    /// RMAN has deleted the file: the row has no name any more.
+    pub deleted: bool,
+    /// CROSSCHECK did not find the file.
+    pub expired: bool,
+    /// In how many backup sets the log is.
+    pub backups: u32,
 }
 
 /// One row of V$RECOVER_FILE.

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod archiver;
 pub mod backup;
 pub mod backup_mode;
+pub mod backup_records;
 pub mod cache;
 pub mod change;
 pub mod checkpoint;
@@ -24,7 +25,6 @@ pub mod open;
 pub mod parameters;
 pub mod recovery;
 pub mod redo_log;
-pub mod repository;
 pub mod scan;
 
 pub use backup_mode::BackupScope;

@@ -11,10 +11,10 @@ use super::files;
 use super::numbers;
 use super::session::Session;
 use crate::engine::backup::{CopyOrder, Done, Order, SetOrder};
+use crate::engine::backup_records::SetKind;
 use crate::engine::control::{ArchivedRecord, Control, DatafileRecord};
 use crate::engine::error::OraError;
 use crate::engine::facts::InstanceStatus;
-use crate::engine::repository::SetKind;
 
 /// FILESPERSET unless it is given.
 const FILES_PER_SET: usize = 64;

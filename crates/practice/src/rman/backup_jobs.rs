@@ -11,8 +11,8 @@ use super::log::Line;
 use super::numbers;
 use super::session::date_text;
 use crate::engine::backup::{CopyOrder, Done, Order, SetOrder, Thing};
+use crate::engine::backup_records::{SetKind, SetRecord};
 use crate::engine::control::{ArchivedRecord, DatafileRecord};
-use crate::engine::repository::{SetKind, SetRecord};
 
 /// One backup set or image copy.
 pub(super) enum Job {
@@ -182,6 +182,8 @@ impl SetJob {
 impl CopyJob {
     fn run(mut self, channel: &mut Channel, bench: &Bench) -> Outcome<()> {
         self.order.format = format_of(self.format.take(), channel);
+        // A set whose specification is open would take the line for one of its own.
+        let open = bench.log.specification();
         bench.log.say_together(&[
             (
                 numbers::STARTING_COPY,
@@ -189,6 +191,7 @@ impl CopyJob {
             ),
             self.input.clone(),
         ]);
+        drop(open);
         let begun = std::time::Instant::now();
         let Done::Copy(copy) = channel.order(Order::WriteCopy(self.order))? else {
             return Err(Failure::new(

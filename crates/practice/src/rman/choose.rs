@@ -1,8 +1,8 @@
 //! Choosing backups: the newest that reaches a point, parents of increments, and increments to apply.
 //! What lives here: plain decisions over what the control file says. What does not: acting on them.
 
+use crate::engine::backup_records::{CopyRecord, FileState, SetKind, SetRecord, Status};
 use crate::engine::control::{Control, DatafileRecord};
-use crate::engine::repository::{CopyRecord, FileState, SetKind, SetRecord, Status};
 
 /// The point that a backup must not lie behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

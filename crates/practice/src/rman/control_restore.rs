@@ -11,7 +11,7 @@ use super::numbers;
 use super::session::Session;
 use crate::engine::backup::naming::absolute;
 use crate::engine::backup::{Done, Order};
-use crate::engine::repository::Status;
+use crate::engine::backup_records::Status;
 
 /// Days that an autobackup may be old.
 const AUTOBACKUP_DAYS_MAX: i64 = 7;

@@ -29,7 +29,11 @@ impl Session {
             self.shutdown("SHUTDOWN ABORT")?;
         }
         if self.target.is_none() {
-            let (client, server) = launch::start(&self.home)?;
+            let lost = goal == StartTarget::NoMount && !self.home.parameter_file().exists();
+            if lost {
+                self.say_parameters_lost();
+            }
+            let (client, server) = launch::start(&self.home, lost)?;
             self.target = Some(Target::of(client));
             self.server = Some(server);
             self.greet_target()?;
@@ -46,6 +50,28 @@ impl Session {
         let sizes = self.target()?.execute("SHOW SGA")?;
         sizes.messages.iter().for_each(|line| self.log.plain(line));
         Ok(())
+    }
+
+    /// Without its parameter file an instance can still restore it.
+    fn say_parameters_lost(&self) {
+        let file = self.home.parameter_file();
+        self.log.plain("");
+        self.log.say(
+            numbers::OBJECTS,
+            "startup failed: ORA-01078: failure in processing system parameters",
+        );
+        self.log.say(
+            numbers::OBJECTS,
+            format!(
+                "LRM-00109: could not open parameter file '{}'",
+                file.display()
+            ),
+        );
+        self.log.plain("");
+        self.log.say(
+            numbers::OBJECTS,
+            "starting Oracle instance without parameter file for retrieval of spfile",
+        );
     }
 
     /// Mounts and opens as far as wanted, from where the instance stands.

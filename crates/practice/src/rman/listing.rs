@@ -9,8 +9,8 @@ use super::numbers;
 use super::session::Session;
 use crate::content::BLOCK_BYTES;
 use crate::engine::backup::Thing;
+use crate::engine::backup_records::{CopyOf, CopyRecord, SetKind, SetRecord, Status};
 use crate::engine::control::Control;
-use crate::engine::repository::{CopyOf, CopyRecord, SetKind, SetRecord, Status};
 
 impl Session {
     /// LIST.

@@ -14,8 +14,8 @@ use super::numbers;
 use super::restore_jobs::piece_lines;
 use super::session::Session;
 use crate::engine::backup::Order;
+use crate::engine::backup_records::SetRecord;
 use crate::engine::control::DatafileRecord;
-use crate::engine::repository::SetRecord;
 
 /// A file and the level 1 backups that it gets, in their order.
 pub(super) type Chain = (DatafileRecord, Vec<SetRecord>);

@@ -17,8 +17,8 @@ use super::restore_jobs::{Job, Source, restore_logs_from, validate_set};
 use super::session::Session;
 use crate::engine::backup::Order;
 use crate::engine::backup::naming::{Named, Naming};
+use crate::engine::backup_records::{SetRecord, Status};
 use crate::engine::control::{Control, DatafileRecord};
-use crate::engine::repository::{SetRecord, Status};
 
 /// A point in the redo.
 #[derive(Debug, Clone, PartialEq, Eq)]

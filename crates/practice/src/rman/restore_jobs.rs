@@ -8,7 +8,7 @@ use super::failure::Outcome;
 use super::log::Line;
 use super::numbers;
 use crate::engine::backup::{Done, Order, Thing};
-use crate::engine::repository::{CopyRecord, SetRecord};
+use crate::engine::backup_records::{CopyRecord, SetRecord};
 
 /// One backup and what is restored from it.
 #[derive(Debug, Clone)]

@@ -65,6 +65,7 @@ pub(super) struct Session {
     ended: bool,
     repository_said: bool,
     scripts: usize,
+    stops_at_error: bool,
 }
 
 impl Session {
@@ -89,11 +90,13 @@ impl Session {
             ended: false,
             repository_said: false,
             scripts: 0,
+            stops_at_error: false,
         }
     }
 
     /// Runs the statements of an input until its end or EXIT; `stops_at_error` is the way of command files.
     pub fn run(&mut self, feed: &mut Feed, stops_at_error: bool) {
+        self.stops_at_error = stops_at_error;
         while !self.ended {
             let Some(statement) = feed.next(&self.log) else {
                 return;
@@ -284,7 +287,7 @@ impl Session {
             true,
         );
         self.scripts += 1;
-        self.run(&mut feed, false);
+        self.run(&mut feed, self.stops_at_error);
         self.scripts -= 1;
         Ok(())
     }

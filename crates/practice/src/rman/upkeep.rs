@@ -15,8 +15,8 @@ use super::numbers;
 use super::restore_jobs::validate_set;
 use super::session::Session;
 use crate::engine::backup::{Done, Order, Thing};
+use crate::engine::backup_records::{CopyOf, CopyRecord, SetKind, SetRecord, Status};
 use crate::engine::control::Control;
-use crate::engine::repository::{CopyOf, CopyRecord, SetKind, SetRecord, Status};
 
 /// A record that a command is about.
 #[derive(Debug, Clone)]

@@ -18,7 +18,9 @@ const READY_TIME_MAX: Duration = Duration::from_secs(60);
 const REPORT_BYTES_MAX: u64 = 64 << 10;
 
 /// Starts the server process and connects to it. The process outlives us.
-pub(crate) fn start(home: &Home) -> OraResult<(Client, Child)> {
+///
+/// Errors: the server's own, ORA-00443 when it does not say what is wrong.
+pub(crate) fn start(home: &Home, without_parameters: bool) -> OraResult<(Client, Child)> {
     let failed = |why: String| {
         OraError::new(
             443,
@@ -30,6 +32,7 @@ pub(crate) fn start(home: &Home) -> OraResult<(Client, Child)> {
         .arg0("backstay")
         .args(["practice", "server", "--sid", &home.sid, "--home"])
         .arg(&home.path)
+        .args(without_parameters.then_some("--without-parameters"))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -29,7 +29,7 @@ impl Session {
             }
             _ => {}
         }
-        let (client, server) = start(&self.home)?;
+        let (client, server) = start(&self.home, false)?;
         self.connection = Connection::Up(client);
         self.server = Some(server);
         self.greet_session();

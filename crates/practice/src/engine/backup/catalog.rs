@@ -16,12 +16,12 @@ use super::copy::read_copy_tag;
 use super::naming;
 use super::piece::PieceReader;
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::{CopyOf, CopyRecord, FileState, LogState, Status};
 use crate::engine::control::{self, Control, Incarnation};
 use crate::engine::datafile;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::home;
 use crate::engine::instance::Instance;
-use crate::engine::repository::{CopyOf, CopyRecord, FileState, LogState, Status};
 
 /// Most files that a search looks at.
 const FILES_MAX: usize = 100_000;
@@ -31,8 +31,7 @@ const DEPTH_MAX: usize = 32;
 impl Instance {
     /// Files whose paths begin with `prefix` and that the control file does not know, in the order of their paths.
     ///
-    /// Symbolic links are not followed. Errors: ORA-01507, ORA-19625 when the directory cannot be read, ORA-32700 when
-    /// there are too many files.
+    /// Symbolic links are not followed. Errors: ORA-01507, ORA-32700 when there are too many files.
     pub(super) fn search(&self, prefix: &Path, watch: Watch) -> OraResult<Vec<PathBuf>> {
         let known = known_paths(&self.lock().control()?.record);
         let prefix = naming::absolute(&self.home, prefix);
@@ -46,8 +45,10 @@ impl Instance {
         let mut looked_at = 0;
         while let Some((directory, depth)) = directories.pop() {
             watch()?;
-            let entries = std::fs::read_dir(&directory)
-                .map_err(|error| super::output::identifying(&directory, &error))?;
+            // One that cannot be entered has nothing for us: a mount's lost+found is root's alone.
+            let Ok(entries) = std::fs::read_dir(&directory) else {
+                continue;
+            };
             for entry in entries {
                 looked_at += 1;
                 if looked_at > FILES_MAX {

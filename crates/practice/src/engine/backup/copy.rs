@@ -16,11 +16,11 @@ use super::set::{file_state, known_file};
 use super::source::Source;
 use super::{CopyOrder, Watch};
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::{CopyOf, CopyRecord, Status};
 use crate::engine::control::{self, Control};
 use crate::engine::datafile;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::instance::Instance;
-use crate::engine::repository::{CopyOf, CopyRecord, Status};
 
 impl Instance {
     /// Writes an image copy and notes it in the control file.
@@ -49,16 +49,7 @@ impl Instance {
             autobackup: 0,
         };
         let path = naming.path(&self.home, &order.format)?;
-        if control.datafiles.iter().any(|file| file.path == path) {
-            return Err(OraError::new(
-                19504,
-                format!("failed to create file \"{}\"", path.display()),
-            )
-            .and(
-                27038,
-                "created file already exists: it is a data file of this database",
-            ));
-        }
+        self.must_not_be_ours(&control, &path)?;
         let source = file.map(Source::open).transpose()?;
         let source = source.map(|source| source.with_faults(self.faults));
         let (output, target) = Output::create(&path, order.reuse)?;
@@ -76,6 +67,31 @@ impl Instance {
             completed: OracleTime::now().raw(),
             status: Status::Available,
         })
+    }
+
+    /// REUSE must not reach the database itself.
+    pub(super) fn must_not_be_ours(&self, control: &Control, path: &Path) -> OraResult<()> {
+        let ours = control.datafiles.iter().any(|file| file.path == path)
+            || control
+                .logs
+                .iter()
+                .any(|log| log.members.iter().any(|member| member == path))
+            || self
+                .parameters
+                .control_files
+                .iter()
+                .any(|file| file == path);
+        if !ours {
+            return Ok(());
+        }
+        let stack = OraError::new(
+            19504,
+            format!("failed to create file \"{}\"", path.display()),
+        );
+        Err(stack.and(
+            27038,
+            "created file already exists: it is part of this database",
+        ))
     }
 
     /// Adds a copy to the control file.

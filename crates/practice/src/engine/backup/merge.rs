@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use oracle::address::SMALLFILE_BLOCK_MAX;
 use oracle::block;
 use oracle::file_header::{FileHeader, status};
 use oracle::scn::Scn;
@@ -21,11 +22,11 @@ use super::output::{identifying, writing};
 use super::piece::{GROUP_SLOTS, PieceReader};
 use super::restore::{member_of, must_be_ours};
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::{CopyOf, FileState};
 use crate::engine::datafile::{self, name_file};
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::InstanceStatus;
 use crate::engine::instance::Instance;
-use crate::engine::repository::{CopyOf, FileState};
 
 /// Blocks that are written between two looks whether the client is still there.
 const BLOCKS_BETWEEN_LOOKS: u32 = 16;
@@ -163,6 +164,10 @@ impl Target {
                 format!("cannot do incremental restore of datafile {}", state.number),
             )
         })?;
+        if state.blocks > SMALLFILE_BLOCK_MAX || state.blocks < header.blocks {
+            let text = format!("datafile {} with {} blocks", state.number, state.blocks);
+            return Err(OraError::new(19599, "backup piece is corrupt").and(32700, text));
+        }
         let checkpoint = header.checkpoint.scn.get();
         if checkpoint >= state.checkpoint.0 {
             return Ok(None);
@@ -237,6 +242,13 @@ impl Target {
                 ),
             )
         })?;
+        if next.blocks != self.state.blocks {
+            let text = format!(
+                "the header of datafile {} is of another size",
+                self.state.number
+            );
+            return Err(OraError::new(19599, text));
+        }
         if self.tag.is_some() {
             next.status |= status::LEVEL_0_COPY;
         }

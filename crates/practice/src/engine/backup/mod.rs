@@ -16,11 +16,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::backup_records::{CopyRecord, SetKind, SetRecord};
 use super::control::Control;
 use super::error::OraResult;
 use super::facts::InstanceStatus;
 use super::instance::Instance;
-use super::repository::{CopyRecord, SetKind, SetRecord};
 
 /// Asked again and again during a long step: an error ends the step, which then leaves nothing behind.
 pub type Watch<'a> = &'a dyn Fn() -> OraResult<()>;

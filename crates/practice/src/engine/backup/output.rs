@@ -67,6 +67,11 @@ impl Output {
         Ok((output, file))
     }
 
+    /// Where it is while it is being written.
+    pub fn written(&self) -> &Path {
+        &self.written
+    }
+
     /// Syncs the file, gives it its name and syncs the directory: after this a crash cannot take it away.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use oracle::address::SMALLFILE_BLOCK_MAX;
 use oracle::block;
 use oracle::file_header::{FileHeader, status};
 use oracle::redo::check_archived_log;
@@ -17,12 +18,12 @@ use super::output::{Output, writing};
 use super::piece::{GROUP_SLOTS, PieceReader};
 use super::source::Source;
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::{LogState, SetRecord};
 use crate::engine::control::{self, ArchivedRecord, Control, DatafileRecord};
 use crate::engine::datafile;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::InstanceStatus;
 use crate::engine::instance::Instance;
-use crate::engine::repository::{LogState, SetRecord};
 
 /// Largest parameter file that is restored, in bytes.
 const SPFILE_BYTES_MAX: u64 = 1 << 20;
@@ -183,8 +184,7 @@ impl Instance {
         })?;
         let mut restored = Vec::new();
         for (output, file, path, log) in targets.into_values() {
-            output.publish(&file)?;
-            check_archived_log(&path).map_err(|fault| {
+            check_archived_log(output.written()).map_err(|fault| {
                 OraError::new(
                     19599,
                     format!(
@@ -193,6 +193,7 @@ impl Instance {
                     ),
                 )
             })?;
+            output.publish(&file)?;
             self.note_log(path.clone(), &log)?;
             restored.push(path);
         }
@@ -405,6 +406,10 @@ impl DatafileTarget {
             let text = format!("cannot do full restore of datafile {}", state.number);
             return Err(OraError::new(19624, text));
         }
+        if state.blocks > SMALLFILE_BLOCK_MAX {
+            let text = format!("datafile {} with {} blocks", state.number, state.blocks);
+            return Err(OraError::new(19599, "backup piece is corrupt").and(32700, text));
+        }
         let (output, file) = Output::replace(path)?;
         Ok(DatafileTarget {
             number: state.number,
@@ -449,6 +454,10 @@ impl DatafileTarget {
             )
         })?;
         check_header(control, self.number, &header)?;
+        if header.blocks != self.blocks {
+            let text = format!("the header of datafile {} is of another size", self.number);
+            return Err(OraError::new(19599, text));
+        }
         let mut unused = vec![0; BLOCK_BYTES];
         let missing = (2..=self.blocks).filter(|number| !self.given[*number as usize]);
         for number in missing {

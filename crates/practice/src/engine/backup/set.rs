@@ -20,12 +20,12 @@ use super::piece::{GROUP_SLOTS, PieceWriter};
 use super::source::{Source, is_unused};
 use super::{SetOrder, Watch};
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::{FileState, LogState, SetKind, SetRecord, Status};
 use crate::engine::control::{self, ArchivedRecord, Control, DatafileRecord};
 use crate::engine::datafile;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::InstanceStatus;
 use crate::engine::instance::Instance;
-use crate::engine::repository::{FileState, LogState, SetKind, SetRecord, Status};
 
 /// Most files of one set, so that the record of a set stays small.
 pub const FILES_MAX: usize = 64;
@@ -70,6 +70,7 @@ impl Instance {
             naming.autobackup += 1;
             handle = naming.path(&self.home, &order.format)?;
         }
+        self.must_not_be_ours(&control, &handle)?;
         let mut record = record(order, &control, &contents, (set, time));
         record.handle.clone_from(&handle);
         let (output, file) = Output::create(&handle, order.reuse)?;
@@ -103,13 +104,13 @@ impl Instance {
         Ok(record)
     }
 
-    /// The next set number, and the time.
+    /// The next set number, and the time. No crash gives the number away again: names are made of it.
     pub(super) fn next_set(&self) -> OraResult<(u32, OracleTime)> {
         let mut core = self.lock();
-        let backups = &mut core.control()?.record.backups;
-        // Not written yet: after a crash the number may come again, with another time.
-        backups.last_set += 1;
-        Ok((backups.last_set, OracleTime::now()))
+        let control = core.control()?;
+        control.record.backups.last_set += 1;
+        control.write()?;
+        Ok((control.record.backups.last_set, OracleTime::now()))
     }
 
     fn open_contents(&self, order: &SetOrder, control: &Control) -> OraResult<Contents> {

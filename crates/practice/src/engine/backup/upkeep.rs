@@ -11,12 +11,12 @@ use super::piece::{GROUP_SLOTS, PieceReader};
 use super::set::{file_state, known_file};
 use super::source::Source;
 use super::{LogPlace, Thing, Watch};
+use crate::engine::backup_records::{CopyOf, CopyRecord, SetRecord, Status};
 use crate::engine::control::{ArchivedRecord, Control, DatafileRecord};
 use crate::engine::datafile;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::InstanceStatus;
 use crate::engine::instance::Instance;
-use crate::engine::repository::{CopyOf, CopyRecord, SetRecord, Status};
 
 /// Longest value of a setting, in bytes.
 const SETTING_BYTES_MAX: usize = 4000;

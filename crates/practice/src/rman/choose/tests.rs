@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::engine::backup_records::{BackupRecords, CopyOf};
 use crate::engine::control::{CheckpointRecord, Incarnation, Segments};
-use crate::engine::repository::{CopyOf, Repository};
 
 const INCARNATION: Incarnation = Incarnation { scn: 1, time: 2 };
 
@@ -31,10 +31,10 @@ fn control(sets: Vec<SetRecord>, copies: Vec<CopyRecord>) -> Control {
         last_recid: 0,
         activation_id: 0,
         segments: Segments::default(),
-        backups: Repository {
+        backups: BackupRecords {
             sets,
             copies,
-            ..Repository::default()
+            ..BackupRecords::default()
         },
     }
 }

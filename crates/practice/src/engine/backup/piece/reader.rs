@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{ENTRY_BYTES, Entry, Frame, FrameKind, GROUP_SLOTS, PARTS_MAX, compress};
 use crate::content::BLOCK_BYTES;
+use crate::engine::backup_records::SetRecord;
 use crate::engine::error::{OraError, OraResult};
-use crate::engine::repository::SetRecord;
 
 /// One chunk of a member.
 pub struct Chunk<'a> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{GROUP_SLOTS, PieceReader, PieceWriter};
 use crate::content::BLOCK_BYTES;
-use crate::engine::repository::{SetKind, SetRecord, Status};
+use crate::engine::backup_records::{SetKind, SetRecord, Status};
 
 fn record(compressed: bool) -> SetRecord {
     SetRecord {

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use super::{BODY_BYTES, ENTRIES_MAX, Entry, Frame, FrameKind, GROUP_SLOTS, PARTS_MAX, compress};
 use crate::content::BLOCK_BYTES;
-use crate::engine::repository::SetRecord;
+use crate::engine::backup_records::SetRecord;
 
 /// A piece that is being written.
 pub struct PieceWriter {

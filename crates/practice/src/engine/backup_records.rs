@@ -150,7 +150,7 @@ impl CopyRecord {
 
 /// All that the control file knows of backups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Repository {
+pub struct BackupRecords {
     /// Number of the newest set (%s).
     pub last_set: u32,
     /// RECID of the newest set.
@@ -165,7 +165,7 @@ pub struct Repository {
     pub settings: Vec<(String, String)>,
 }
 
-impl Repository {
+impl BackupRecords {
     /// Adds a set and gives its key. A set that is known already, by its piece, is replaced.
     pub fn add_set(&mut self, mut record: SetRecord) -> u32 {
         self.sets.retain(|known| known.handle != record.handle);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_oldest_records_are_reused_when_all_do_not_fit() {
-        let mut repository = Repository::default();
+        let mut repository = BackupRecords::default();
         let long = "x".repeat(4000);
         for number in 1..=1000 {
             repository.add_set(set(&format!("/{long}/{number}"), number));
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_known_once() {
-        let mut repository = Repository::default();
+        let mut repository = BackupRecords::default();
         assert_eq!(repository.add_set(set("/a", 7)), 1);
         assert_eq!(repository.add_set(set("/a", 7)), 2);
         assert_eq!((repository.sets.len(), repository.last_set), (1, 7));
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn settings_are_set_once_and_cleared() {
-        let mut repository = Repository::default();
+        let mut repository = BackupRecords::default();
         repository.configure("B", Some("1".into()));
         repository.configure("B", Some("2".into()));
         repository.configure("A", Some("3".into()));
