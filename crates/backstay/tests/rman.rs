@@ -267,3 +267,116 @@ fn a_level_1_is_small_and_brings_a_restored_level_0_onwards() {
     );
     world.must_be_whole(Target::Everything);
 }
+
+#[test]
+fn catalogued_logs_are_read_where_they_lie() {
+    let world = World::open();
+    let m = world.m();
+    world.must(&format!("backup database format '{m}/%U';\n"));
+    let load = world.load(6);
+    wait_for_commits(&load, 300);
+    load.stop().unwrap();
+    // Five logs more, so that the first are not among the online ones any longer.
+    world
+        .database
+        .must(&"alter system archive log current;\n".repeat(5));
+    let elsewhere = world.mount.join("logs");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for entry in std::fs::read_dir(world.database.home.join("saparch")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, elsewhere.join(path.file_name().unwrap())).unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+    world.lose_datafiles();
+    let log = world.must(&format!(
+        "startup mount;\n\
+         catalog start with '{m}/logs' noprompt;\n\
+         restore database;\n\
+         recover database;\n\
+         alter database open;\n"
+    ));
+    assert!(
+        log.contains(&format!("archived log file name={m}/logs/SNDarch1_")),
+        "{log}"
+    );
+    assert!(!log.contains("archived log restore"), "{log}");
+    world.must_be_whole(Target::Everything);
+}
+
+#[test]
+fn one_lost_file_is_restored_and_recovered_while_the_others_stay() {
+    let world = World::open();
+    let m = world.m();
+    world.must(&format!("backup database format '{m}/%U';\n"));
+    let load = world.load(7);
+    load.stop().unwrap();
+    world.database.must("shutdown immediate");
+    let files = world.database.datafiles();
+    let lost = files
+        .iter()
+        .find(|file| file.ends_with("roll.data1"))
+        .unwrap();
+    let kept = files
+        .iter()
+        .find(|file| file.ends_with("40bd.data1"))
+        .unwrap();
+    std::fs::remove_file(lost).unwrap();
+    let before = std::fs::metadata(kept).unwrap().ino();
+    let log = world.must(
+        "startup mount;\n\
+         restore tablespace psaproll;\n\
+         recover datafile 6;\n\
+         alter database open;\n",
+    );
+    assert_eq!(log.matches("restoring datafile ").count(), 1, "{log}");
+    assert_eq!(std::fs::metadata(kept).unwrap().ino(), before);
+    world.must_be_whole(Target::Everything);
+}
+
+#[test]
+fn a_log_that_is_missing_for_a_while_does_not_cost_the_rest() {
+    let world = World::open();
+    let m = world.m();
+    world.must(&format!("backup database format '{m}/%U';\n"));
+    let load = world.load(8);
+    wait_for_commits(&load, 300);
+    load.stop().unwrap();
+    // Five logs more, so that the first are not among the online ones any longer.
+    world
+        .database
+        .must(&"alter system archive log current;\n".repeat(5));
+    world.lose_datafiles();
+    let log = world.database.home.join("saparch/SNDarch1_2.dbf");
+    let aside = world.mount.join("aside");
+    std::fs::rename(&log, &aside).unwrap();
+    let failed = world.must_fail("startup mount;\nrestore database;\nrecover database;\n");
+    assert!(failed.contains("unable to find archived log"), "{failed}");
+    assert!(
+        failed.contains("for thread 1 with sequence 2 and starting SCN of"),
+        "{failed}"
+    );
+    std::fs::rename(&aside, &log).unwrap();
+    world.must("recover database;\nalter database open;\n");
+    world.must_be_whole(Target::Everything);
+}
+
+#[test]
+fn a_file_in_backup_mode_is_backed_up_with_a_warning_and_comes_back() {
+    let world = World::open();
+    let m = world.m();
+    let load = world.load(9);
+    world
+        .database
+        .must("alter tablespace psap40bd begin backup;");
+    wait_for_commits(&load, 50);
+    let log = world.must(&format!("backup as copy format '{m}/%U' database;\n"));
+    assert!(
+        log.contains("RMAN-06554: WARNING: file 2 is in backup mode"),
+        "{log}"
+    );
+    world.database.must("alter tablespace psap40bd end backup;");
+    load.stop().unwrap();
+    world.lose_datafiles();
+    world.must("startup mount;\nrestore database;\nrecover database;\nalter database open;\n");
+    world.must_be_whole(Target::Everything);
+}

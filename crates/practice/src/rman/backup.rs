@@ -104,6 +104,10 @@ impl Session {
         tag: &str,
     ) -> Outcome<Vec<Job>> {
         let mut jobs = Vec::new();
+        for file in files.iter().filter(|file| file.in_backup) {
+            let text = format!("WARNING: file {} is in backup mode", file.number);
+            self.log.say(numbers::IN_BACKUP_MODE, text);
+        }
         let Split { whole, changed } = self.split_by_parent(backup, control, files);
         if backup.as_copy || backup.for_copy.is_some() {
             // Copies that are brought up to date have the tag by which they are found.

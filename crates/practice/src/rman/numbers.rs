@@ -52,6 +52,7 @@ pub(super) const DELETING_LOGS: u32 = 8071;
 pub(super) const LOG_FILE: u32 = 8514;
 pub(super) const BACKUP_CANCELLED: u32 = 8057;
 pub(super) const NO_PARENT: u32 = 6560;
+pub(super) const IN_BACKUP_MODE: u32 = 6554;
 pub(super) const CURRENT_LOG_ARCHIVED: u32 = 8900;
 pub(super) const SKIPPING_LOGS: u32 = 8901;
 pub(super) const NO_MATCH: u32 = 8902;

@@ -24,6 +24,8 @@ pub(super) fn catalog(cursor: &mut Cursor) -> Parsed<Catalog> {
     while cursor.accept_symbol(',') {
         files.push(cursor.text()?.into());
     }
+    // Files that are named are not asked about.
+    cursor.accept(&["NOPROMPT"]);
     Ok(Catalog::Files(files))
 }
 
