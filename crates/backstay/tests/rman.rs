@@ -99,8 +99,8 @@ fn incremental_backup(world: &World) -> String {
     ))
 }
 
-/// Three days with a load between them: copies, then twice a level 1 that is merged at once. Then everything is lost, and
-/// the control file of the last day is mounted and knows what lies on the mount.
+/// Three days with a load between them: copies, then twice a level 1 that is merged at once. Then everything is lost,
+/// and the control file of the last day is mounted and knows what lies on the mount.
 fn three_days(world: &World) {
     let load = world.load(2);
     let first = incremental_backup(world);

@@ -73,7 +73,9 @@ fn an_error_ends_run_and_the_other_channels_finish_their_jobs() {
          }}\n\
          list backup;\n"
     ));
-    assert!(log.contains("ORA-27040: file create error, unable to create file\nLinux-x86_64 Error: 2: No such file or directory"), "{log}");
+    let why = "ORA-27040: file create error, unable to create file\n\
+               Linux-x86_64 Error: 2: No such file or directory";
+    assert!(log.contains(why), "{log}");
     assert!(
         log.contains("RMAN-12019: continuing other job steps, job failed will not be re-run"),
         "{log}"
@@ -219,7 +221,10 @@ fn a_damaged_piece_is_not_restored_and_an_older_backup_takes_its_place() {
         contents(&world) == before,
         "a damaged backup replaced a file"
     );
-    world.must(&format!("backup datafile 2 format '{m}/older_%U' tag older;\nbackup as copy datafile 2 format '{m}/copy_%U';\n"));
+    world.must(&format!(
+        "backup datafile 2 format '{m}/older_%U' tag older;\n\
+         backup as copy datafile 2 format '{m}/copy_%U';\n"
+    ));
     damage(&world.files("copy_")[0]);
     let log = world.must("restore datafile 2;\n");
     assert!(log.contains("failover to previous backup"), "{log}");
@@ -241,7 +246,10 @@ fn what_is_cut_off_or_foreign_is_not_catalogued() {
     // The id of a database is made of the second of its creation.
     world.practice_second();
     let other = World::open();
-    other.must(&format!("backup datafile 1 format '{m}/odd/foreign';\nbackup as copy datafile 1 format '{m}/odd/foreign_copy';\n"));
+    other.must(&format!(
+        "backup datafile 1 format '{m}/odd/foreign';\n\
+         backup as copy datafile 1 format '{m}/odd/foreign_copy';\n"
+    ));
     let log = world.must(&format!("catalog start with '{m}/odd/' noprompt;\n"));
     let (_, refused) = log
         .split_once("List of Files Which Were Not Cataloged")
@@ -321,7 +329,10 @@ fn a_crash_in_the_middle_of_a_backup_leaves_what_was_complete() {
     let load = world.load(1);
     std::thread::scope(|scope| {
         let backup = scope.spawn(|| {
-            world.rman(&format!("backup filesperset 1 format '{m}/%U' database;\nbackup as copy format '{m}/%U' database;\n"))
+            world.rman(&format!(
+                "backup filesperset 1 format '{m}/%U' database;\n\
+                 backup as copy format '{m}/%U' database;\n"
+            ))
         });
         wait_until("a few pieces", || world.files("").len() > 4);
         world.database.kill();

@@ -34,8 +34,8 @@ fn number_behind(text: &str, head: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// The grammar: a line without a channel's name belongs to the channel whose specification is open; a handle to the piece
-/// that was finished in the line before.
+/// The grammar: a line without a channel's name belongs to the channel whose specification is open; a handle belongs to
+/// the piece that was finished in the line before.
 fn pieces(log: &str) -> BTreeMap<PathBuf, (Contents, String)> {
     let mut found = BTreeMap::new();
     let mut open: Option<String> = None;

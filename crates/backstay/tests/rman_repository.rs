@@ -153,7 +153,12 @@ fn sets_are_listed_expire_and_are_deleted() {
     for file in world.files("one_").iter().chain(&world.files("three_")) {
         std::fs::remove_file(file).unwrap();
     }
-    let checked = world.must("crosscheck backup;\ncrosscheck copy of database tag three;\ndelete noprompt expired backup;\ndelete noprompt expired copy;\n");
+    let checked = world.must(
+        "crosscheck backup;\n\
+         crosscheck copy of database tag three;\n\
+         delete noprompt expired backup;\n\
+         delete noprompt expired copy;\n",
+    );
     assert!(
         checked.contains("crosschecked backup piece: found to be 'EXPIRED'"),
         "{checked}"
@@ -316,7 +321,10 @@ fn recovery_to_a_time_a_log_and_a_change_ends_there() {
 fn preview_and_validate_read_and_write_nothing() {
     let world = World::open();
     let m = world.m();
-    world.must(&format!("backup database format '{m}/%U' plus archivelog;\nbackup as copy datafile 6 format '{m}/%U';\n"));
+    world.must(&format!(
+        "backup database format '{m}/%U' plus archivelog;\n\
+         backup as copy datafile 6 format '{m}/%U';\n"
+    ));
     let files = world.files("").len();
     let log = world.must(
         "restore database preview;\nrestore database validate;\nrestore archivelog all validate;\n\

@@ -11,7 +11,7 @@ use super::failure::{Failure, Outcome};
 use super::files;
 use super::merging::apply_in_rounds;
 use super::numbers;
-use super::restore::Point;
+use super::restore::{Point, on_disk_text};
 use super::restore_jobs::restore_logs_from;
 use super::session::Session;
 use crate::engine::backup::{Done, LogPlace, Order, Thing};
@@ -144,10 +144,8 @@ impl Session {
         match self.order(Order::FindLog(sequence))? {
             Done::Log(LogPlace::File(path)) => {
                 if !restored.contains(&path) {
-                    self.log.say(
-                        numbers::LOG_ON_DISK,
-                        format!("archived log for thread 1 with sequence {sequence} is already on disk as file {}", path.display()),
-                    );
+                    self.log
+                        .say(numbers::LOG_ON_DISK, on_disk_text(sequence, &path));
                 }
                 Ok(Some(path))
             }

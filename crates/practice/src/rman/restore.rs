@@ -291,9 +291,13 @@ impl Session {
                 match on_disk {
                     Some(known) if !validate => self.log.say(
                         numbers::LOG_ON_DISK,
-                        format!("archived log for thread 1 with sequence {} is already on disk as file {}", known.sequence, known.path.display()),
+                        on_disk_text(known.sequence, &known.path),
                     ),
-                    _ => jobs.entry(set.key).or_insert_with(|| (set.clone(), Vec::new())).1.push(log.sequence),
+                    _ => jobs
+                        .entry(set.key)
+                        .or_insert_with(|| (set.clone(), Vec::new()))
+                        .1
+                        .push(log.sequence),
                 }
             }
         }
@@ -314,6 +318,14 @@ impl Session {
         self.finish("restore");
         Ok(())
     }
+}
+
+/// `archived log … is already on disk as file …`.
+pub(super) fn on_disk_text(sequence: u32, path: &std::path::Path) -> String {
+    format!(
+        "archived log for thread 1 with sequence {sequence} is already on disk as file {}",
+        path.display()
+    )
 }
 
 /// First SCN of a log: UNTIL SEQUENCE leaves out what is in it and behind it.

@@ -1,5 +1,5 @@
 //! CROSSCHECK, DELETE and VALIDATE.
-//! What lives here: which records they are about, and what is said. What does not: looking, deleting, reading (`engine`).
+//! What lives here: which records they are about, and what is said. What does not: looking and deleting (`engine`).
 
 use std::path::PathBuf;
 

@@ -15,8 +15,8 @@ use super::feed::Statement;
 use super::lexer::{Placed, Token};
 
 /// Words that a message calls by name; every other is "identifier".
-const KEYWORDS: &str = " advise all allocate alter and archivelog as autobackup backup backupset before begin by catalog \
-    change channel clear completed compressed configure connect controlfile convert copy create cumulative crosscheck \
+const KEYWORDS: &str = " advise all allocate alter and archivelog as autobackup backup backupset before begin by \
+    catalog change channel clear completed compressed configure connect controlfile convert copy create cumulative crosscheck \
     current database datafile datafilecopy days dbid delete describe device disk drop duplicate exit expired \
     filesperset flashback for force format from full grant host import incremental input integer level list newname \
     nocatalog noprompt not obsolete of off on open parallelism plus preview print quit recover redundancy register \

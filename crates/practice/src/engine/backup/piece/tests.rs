@@ -178,3 +178,37 @@ fn a_cut_off_a_foreign_and_an_unfinished_piece_are_refused() {
     assert!(read(&path).is_err());
     assert_eq!(read(directory.path()).err(), Some(19505));
 }
+
+#[test]
+fn whatever_is_changed_is_refused_or_makes_no_difference() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("piece");
+    for compressed in [false, true] {
+        write(&path, compressed, 40);
+        let whole = std::fs::read(&path).unwrap();
+        let expected = read(&path).unwrap();
+        let mut random = fastrand::Rng::with_seed(u64::from(compressed));
+        for _ in 0..400 {
+            let mut bytes = whole.clone();
+            match random.u8(0..4) {
+                0 => bytes.truncate(random.usize(0..whole.len())),
+                1 => {
+                    let (from, to) = (random.usize(0..whole.len()), random.usize(0..whole.len()));
+                    bytes.swap(from, to);
+                }
+                2 => {
+                    let from = random.usize(0..whole.len() / BLOCK_BYTES) * BLOCK_BYTES;
+                    bytes.copy_within(from..from + BLOCK_BYTES, 0);
+                }
+                _ => {
+                    let at = random.usize(0..whole.len());
+                    bytes[at] = random.u8(..);
+                }
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            if let Ok(found) = read(&path) {
+                assert!(found == expected, "other chunks were believed");
+            }
+        }
+    }
+}
