@@ -141,10 +141,9 @@ fn open_log(path: &Path, append: bool) -> std::io::Result<File> {
 }
 
 fn converse(arguments: &Arguments, environment: Environment, mut feed: Feed, log: Log) -> u8 {
-    log.plain(&format!(
-        "\n{RELEASE} on {}\n",
-        time_line(OracleTime::now())
-    ));
+    log.plain("");
+    log.plain(&format!("{RELEASE} on {}", time_line(OracleTime::now())));
+    log.plain("");
     let mut session = Session::new(log, environment);
     if let Some(target) = &arguments.target
         && let Err(failure) = session.connect(target)
