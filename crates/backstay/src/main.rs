@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
     name = "backstay",
     version,
     after_help = "Called as brbackup, brarchive, brrestore or brrecover it is that tool (see install-links); \
-                  called as sqlplus it is the practice database's.\n\n\
+                  called as sqlplus or rman it is the practice database's.\n\n\
                   Exit status: 2 for a wrong command line; each command's help names its own."
 )]
 struct CommandLine {
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     let name = arguments.next().unwrap_or_default();
     match called_by(&name) {
         Some("sqlplus") => ::practice::sqlplus::main(arguments),
+        Some("rman") => ::practice::rman::main(arguments),
         Some(tool) => brtools::main(tool, arguments),
         None => command(CommandLine::parse()),
     }
@@ -60,7 +61,7 @@ fn called_by(name: &OsString) -> Option<&'static str> {
     let name = Path::new(name).file_name()?.to_str()?;
     install_links::TOOLS
         .into_iter()
-        .chain(["sqlplus"])
+        .chain(["sqlplus", "rman"])
         .find(|known| *known == name)
 }
 
@@ -93,6 +94,7 @@ mod tests {
             Some("sqlplus")
         );
         assert_eq!(called_by(&"brbackup".into()), Some("brbackup"));
+        assert_eq!(called_by(&"rman".into()), Some("rman"));
         assert_eq!(called_by(&"backstay".into()), None);
         assert_eq!(called_by(&"".into()), None);
     }

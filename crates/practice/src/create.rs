@@ -15,6 +15,7 @@ use crate::content::{
     ROWS_PER_BLOCK, SESSIONS_MAX, SESSIONS_PER_BLOCK, SLOTS_OFFSET, Slot, slot_state,
 };
 use crate::engine::administration::{first_checkpoint, new_header};
+use crate::engine::backup_records::BackupRecords;
 use crate::engine::commit::entry_text;
 use crate::engine::control::{
     self, Control, DatafileRecord, Extent, Incarnation, LogRecord, Segments, TablespaceRecord,
@@ -236,6 +237,7 @@ fn plan(home: &Home, options: &CreateOptions) -> Control {
         archived: Vec::new(),
         last_recid: 0,
         activation_id: now,
+        backups: BackupRecords::default(),
     }
 }
 

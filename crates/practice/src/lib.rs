@@ -7,6 +7,7 @@ pub mod engine;
 pub mod judge;
 pub mod ledger;
 pub mod protocol;
+pub mod rman;
 pub mod server;
 pub mod sqlplus;
 pub mod statement;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::backup::{Done, Order};
 use crate::engine::error::OraError;
 
 mod client;
@@ -38,6 +39,8 @@ pub enum Request {
     Sessions,
     /// How many row keys there are and how many rows the database was created with.
     Capacity,
+    /// An order of one of RMAN's channels. Closing the connection ends it.
+    Rman(Box<Order>),
 }
 
 /// An answer of the server.
@@ -67,6 +70,8 @@ pub enum Answer {
         /// What is wrong, in one sentence.
         what: String,
     },
+    /// What came of an order of RMAN's.
+    Rman(Box<Done>),
     /// The scan is over.
     End,
     /// Answer to [`Request::Capacity`].

@@ -65,7 +65,7 @@ struct Report<'a> {
     seconds: f64,
 }
 
-/// Creates the database and its `bin/sqlplus`.
+/// Creates the database with its `bin/sqlplus` and `bin/rman`.
 pub fn run(arguments: &Arguments) -> ExitCode {
     let home = std::path::absolute(&arguments.home).unwrap_or_else(|_| arguments.home.clone());
     let options = CreateOptions {
@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(created) => created,
         Err(error) => return fail(1, error),
     };
-    if let Err(error) = link_sqlplus(&home) {
+    if let Err(error) = link_clients(&home) {
         return fail(1, error);
     }
     report(arguments, &home, created, begun.elapsed().as_secs_f64());
@@ -100,8 +100,11 @@ fn progress_bar(bytes: u64) -> ProgressBar {
     }
 }
 
-fn link_sqlplus(home: &Path) -> Result<(), LinkError> {
-    link(&own_program()?, &home.join("bin/sqlplus"))
+fn link_clients(home: &Path) -> Result<(), LinkError> {
+    let program = own_program()?;
+    ["bin/sqlplus", "bin/rman"]
+        .iter()
+        .try_for_each(|client| link(&program, &home.join(client)))
 }
 
 fn report(arguments: &Arguments, home: &Path, created: Created, seconds: f64) {

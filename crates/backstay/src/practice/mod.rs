@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use practice::rman;
 use practice::sqlplus::{self, Environment};
 
 /// Create, run, load and judge a practice database
@@ -26,6 +27,7 @@ pub enum Command {
     #[command(subcommand)]
     Ledger(ledger::Command),
     Sqlplus(SqlplusArguments),
+    Rman(RmanArguments),
     Server(ServerArguments),
 }
 
@@ -101,6 +103,21 @@ pub struct SqlplusArguments {
     arguments: Vec<String>,
 }
 
+/// Back up and recover the database as rman does, connected to it unless told otherwise
+#[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Examples:\n  backstay practice rman --home /tmp/practice/SND\n  \
+                        echo 'backup database plus archivelog;' | backstay practice rman --home /tmp/practice/SND -- target / msgno\n\n\
+                        Exit status: that of rman: 0 when every command went well, 1 otherwise."
+)]
+pub struct RmanArguments {
+    #[command(flatten)]
+    database: Database,
+    /// Arguments of rman, after --
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
 /// Run the server process in the foreground, as STARTUP does in the background
 #[derive(Debug, Clone, clap::Args)]
 #[command(
@@ -111,6 +128,9 @@ pub struct SqlplusArguments {
 pub struct ServerArguments {
     #[command(flatten)]
     database: Database,
+    /// Start with the default of every parameter, for rman to restore a lost parameter file
+    #[arg(long)]
+    without_parameters: bool,
 }
 
 /// Runs a command.
@@ -124,8 +144,11 @@ pub fn run(command: Command) -> ExitCode {
         Command::Verify(arguments) => judge::run(&arguments),
         Command::Ledger(command) => ledger::run(&command),
         Command::Sqlplus(arguments) => talk(arguments),
+        Command::Rman(arguments) => back_up(arguments),
         Command::Server(arguments) => {
-            practice::server::main(&arguments.database.home(), &arguments.database.sid)
+            let Database { sid, .. } = &arguments.database;
+            let home = arguments.database.home();
+            practice::server::main(&home, sid, arguments.without_parameters)
         }
     }
 }
@@ -168,6 +191,18 @@ fn talk(arguments: SqlplusArguments) -> ExitCode {
         arguments.arguments
     };
     sqlplus::run_process(
+        words.into_iter().map(Into::into),
+        arguments.database.environment(),
+    )
+}
+
+fn back_up(arguments: RmanArguments) -> ExitCode {
+    let words = if arguments.arguments.is_empty() {
+        vec!["target".to_owned(), "/".to_owned()]
+    } else {
+        arguments.arguments
+    };
+    rman::run_process(
         words.into_iter().map(Into::into),
         arguments.database.environment(),
     )

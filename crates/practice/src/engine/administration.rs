@@ -19,7 +19,8 @@ use super::error::{OraError, OraResult};
 use super::facts::InstanceStatus;
 use super::home;
 use super::instance::Instance;
-use super::recovery::media::{FileReference, find_file, is_live};
+use super::recovery::identity::is_live;
+use super::recovery::media::{FileReference, find_file};
 use crate::content::BLOCK_BYTES;
 
 /// Largest data file, in blocks of 8 KiB: what a smallfile address can name.

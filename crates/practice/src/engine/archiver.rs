@@ -102,6 +102,8 @@ pub fn note_archived(control: &mut Control, log: &LogRecord, path: PathBuf) {
         next: (log.next_scn, log.next_time),
         blocks: log.used_blocks - 1,
         completed: OracleTime::now().raw(),
+        deleted: false,
+        expired: false,
     };
     control.add_archived(record);
     for group in control

@@ -1,5 +1,5 @@
 //! The control file: what the database is made of and how far each part has come.
-//! What lives here: the record, its form on disk, reading and writing of all copies. What does not: who changes it.
+//! What lives here: the record, reading and writing of all copies. What does not: its form on disk, who changes it.
 //!
 //! Form: 16 KiB blocks with Oracle's block header (type 0x15) and checksum; block 0 is the operating-system header.
 //! Two areas of equal size are written in turn, each with a generation number, so that a crash in the middle of a
@@ -7,30 +7,28 @@
 //! generation wins if the others are at most one behind.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use oracle::address::BlockAddress;
-use oracle::block::{self, BlockHeader};
+use form::{format, read, write};
 use oracle::file_header::ResetLogs;
-use oracle::os_header::OsHeader;
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 use serde::{Deserialize, Serialize};
 
+use super::backup_records::BackupRecords;
 use super::error::{OraError, OraResult};
 use super::home;
+
+mod form;
+
+pub use form::{image, read_file, read_image};
 
 /// Bytes of a control file block.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 /// Blocks without block 0, as in a real 11.2 file.
 pub const BLOCKS: u32 = 614;
-const FORMAT: u8 = 0xc2;
-const AREA_BLOCKS: u32 = BLOCKS / 2;
-/// generation u64, total length u32, part number u32, CRC-32 of the whole record u32. Oracle's block sum alone does not see
-/// equal changes of two words.
-const PART_HEADER: usize = 20;
-const PART_BYTES: usize = BLOCK_BYTES - block::HEADER_BYTES - PART_HEADER - block::TAIL_BYTES;
+/// Bytes of a control file.
+pub const FILE_BYTES: u64 = (BLOCKS as u64 + 1) * BLOCK_BYTES as u64;
 /// Archived-log records that are kept; the oldest are dropped beyond it.
 pub const ARCHIVED_RECORDS_MAX: usize = 10_000;
 
@@ -77,6 +75,9 @@ pub struct Control {
     pub activation_id: u32,
     /// Where rows, entries and counters lie.
     pub segments: Segments,
+    /// What is known of RMAN's backups. Control files made before RMAN was there lack it.
+    #[serde(default)]
+    pub backups: BackupRecords,
 }
 
 /// One incarnation.
@@ -193,6 +194,12 @@ pub struct ArchivedRecord {
     pub blocks: u32,
     /// When archiving ended, a time number.
     pub completed: u32,
+    /// RMAN has deleted the file.
+    #[serde(default)]
+    pub deleted: bool,
+    /// CROSSCHECK did not find the file.
+    #[serde(default)]
+    pub expired: bool,
 }
 
 /// A run of blocks of one file.
@@ -417,119 +424,10 @@ pub fn create(path: &Path, record: &Control, reuse: bool) -> OraResult<()> {
         .map_err(failed)
 }
 
-fn format(file: &File) -> std::io::Result<()> {
-    let mut bytes = vec![0; BLOCK_BYTES];
-    OsHeader {
-        format: FORMAT,
-        block_size: BLOCK_BYTES as u32,
-        blocks: BLOCKS,
-        checked: true,
-    }
-    .write(&mut bytes);
-    file.write_all_at(&bytes, 0)?;
-    for number in 1..=BLOCKS {
-        bytes.fill(0);
-        seal(&mut bytes, number);
-        file.write_all_at(&bytes, u64::from(number) * BLOCK_BYTES as u64)?;
-    }
-    Ok(())
-}
-
-fn seal(bytes: &mut [u8], number: u32) {
-    BlockHeader {
-        kind: block::kind::CONTROL,
-        format: FORMAT,
-        address: BlockAddress::from_raw(number),
-        scn: Scn::ZERO,
-        sequence: 1,
-        flags: 0,
-        check_value: 0,
-    }
-    .write(bytes);
-    block::seal(bytes);
-}
-
-fn write(file: &File, record: &Control) -> std::io::Result<()> {
-    let payload = serde_json::to_vec(record).map_err(std::io::Error::other)?;
-    let parts = payload.chunks(PART_BYTES);
-    if parts.len() > AREA_BLOCKS as usize {
-        return Err(std::io::Error::other(
-            "the control file record is larger than its area",
-        ));
-    }
-    let first = 1 + AREA_BLOCKS * (record.generation % 2) as u32;
-    let mut bytes = vec![0; BLOCK_BYTES];
-    for (index, part) in parts.enumerate() {
-        bytes.fill(0);
-        let body = &mut bytes[block::HEADER_BYTES..];
-        body[0..8].copy_from_slice(&record.generation.to_le_bytes());
-        body[8..12].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-        body[12..16].copy_from_slice(&(index as u32).to_le_bytes());
-        body[16..20].copy_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        body[PART_HEADER..PART_HEADER + part.len()].copy_from_slice(part);
-        let number = first + index as u32;
-        seal(&mut bytes, number);
-        file.write_all_at(&bytes, u64::from(number) * BLOCK_BYTES as u64)?;
-    }
-    file.sync_data()
-}
-
-fn read(file: &File) -> Result<Control, String> {
-    let newest = [0, 1]
-        .into_iter()
-        .filter_map(|area| read_area(file, 1 + AREA_BLOCKS * area).ok())
-        .max_by_key(|c| c.generation);
-    match newest {
-        Some(record) => Ok(record),
-        None => Err(read_area(file, 1).err().unwrap_or_default()),
-    }
-}
-
-fn read_area(file: &File, first: u32) -> Result<Control, String> {
-    let mut payload = Vec::new();
-    let mut bytes = vec![0; BLOCK_BYTES];
-    let mut head: Option<(u64, usize)> = None;
-    for index in 0..AREA_BLOCKS {
-        let number = first + index;
-        file.read_exact_at(&mut bytes, u64::from(number) * BLOCK_BYTES as u64)
-            .map_err(|e| format!("block {number}: {e}"))?;
-        let header = BlockHeader::read(&bytes);
-        if block::checksum(&bytes) != 0 || header.kind != block::kind::CONTROL {
-            return Err(format!("block {number}, # blocks 1"));
-        }
-        let body = &bytes[block::HEADER_BYTES..];
-        let number_at =
-            |at: usize| u32::from_le_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
-        let generation = u64::from(number_at(0)) | u64::from(number_at(4)) << 32;
-        let (total, part, sum) = (number_at(8) as usize, number_at(12), number_at(16));
-        if part != index
-            || total == 0
-            || *head.get_or_insert((generation, total)) != (generation, total)
-        {
-            return Err(format!(
-                "block {number}: not part {index} of a whole record"
-            ));
-        }
-        let wanted = (total - payload.len()).min(PART_BYTES);
-        payload.extend_from_slice(&body[PART_HEADER..PART_HEADER + wanted]);
-        if payload.len() == total {
-            if crc32fast::hash(&payload) != sum {
-                return Err(format!("block {first}: the record's sum is wrong"));
-            }
-            let record: Control =
-                serde_json::from_slice(&payload).map_err(|e| format!("block {first}: {e}"))?;
-            return if record.generation == generation {
-                Ok(record)
-            } else {
-                Err(format!("block {first}: generation"))
-            };
-        }
-    }
-    Err(format!("block {first}: the record is longer than its area"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     fn record() -> Control {
@@ -554,6 +452,7 @@ mod tests {
             last_recid: 0,
             activation_id: 0,
             segments: Segments::default(),
+            backups: BackupRecords::default(),
         }
     }
 

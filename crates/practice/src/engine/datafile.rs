@@ -117,14 +117,20 @@ pub fn write_header(file: &File, header: &FileHeader) -> std::io::Result<()> {
 /// Writes block 0 of a file with `blocks` blocks.
 pub fn write_os_header(file: &File, blocks: u32) -> std::io::Result<()> {
     let mut bytes = vec![0; BLOCK_BYTES];
+    os_header(blocks, &mut bytes);
+    file.write_all_at(&bytes, 0)
+}
+
+/// Fills `bytes` with block 0 of a file with `blocks` blocks.
+pub fn os_header(blocks: u32, bytes: &mut [u8]) {
+    bytes.fill(0);
     OsHeader {
         format: BLOCK_FORMAT,
         block_size: BLOCK_BYTES as u32,
         blocks,
         checked: false,
     }
-    .write(&mut bytes);
-    file.write_all_at(&bytes, 0)
+    .write(bytes);
 }
 
 /// Whether a block as read is whole: tail and check value fit.

@@ -46,6 +46,13 @@ impl OraError {
         self
     }
 
+    /// The same stack with all lines of another below.
+    #[must_use]
+    pub fn and_all(mut self, below: OraError) -> OraError {
+        self.lines.extend(below.lines);
+        self
+    }
+
     /// The number of the first line.
     pub fn code(&self) -> u32 {
         self.lines.first().map_or(600, |line| line.code)

@@ -7,7 +7,9 @@ use oracle::scn::{LogSequence, Scn};
 use oracle::time::OracleTime;
 
 /// How far the instance has been started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum InstanceStatus {
     /// NOMOUNT: parameters read, no control file open. V$INSTANCE says STARTED.
     Started,
@@ -194,6 +196,12 @@ pub struct ArchivedLogFacts {
     pub block_size: u32,
     /// When archiving ended.
     pub completion_time: OracleTime,
+    /// RMAN has deleted the file: the row has no name any more.
+    pub deleted: bool,
+    /// CROSSCHECK did not find the file.
+    pub expired: bool,
+    /// In how many backup sets the log is.
+    pub backups: u32,
 }
 
 /// One row of V$RECOVER_FILE.

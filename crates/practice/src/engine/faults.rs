@@ -15,7 +15,18 @@ pub struct Faults {
     pub ack_before_fsync: bool,
     /// `header-not-frozen`: a checkpoint moves the SCN in the header of a file in backup mode.
     pub header_not_frozen: bool,
+    /// `backup-takes-torn-blocks`: RMAN's backups take a block as it was read first, whole or not.
+    pub backup_takes_torn_blocks: bool,
+    /// `backup-header-last`: RMAN's backups read the header of a data file after its blocks.
+    pub backup_header_last: bool,
+    /// `backup-hides-fuzziness`: RMAN's backups do not say how new their newest block is.
+    pub backup_hides_fuzziness: bool,
+    /// `level-1-begins-late`: an incremental backup leaves out the changes of the first [`LATE_SCNS`] SCNs.
+    pub level_1_begins_late: bool,
 }
+
+/// How many SCNs late an incremental backup begins under `level-1-begins-late`.
+pub const LATE_SCNS: u64 = 200;
 
 impl Faults {
     /// Parses a comma-separated list. Errors name the first unknown switch.
@@ -31,6 +42,10 @@ impl Faults {
                 "no-end-marker" => faults.no_end_marker = true,
                 "ack-before-fsync" => faults.ack_before_fsync = true,
                 "header-not-frozen" => faults.header_not_frozen = true,
+                "backup-takes-torn-blocks" => faults.backup_takes_torn_blocks = true,
+                "backup-header-last" => faults.backup_header_last = true,
+                "backup-hides-fuzziness" => faults.backup_hides_fuzziness = true,
+                "level-1-begins-late" => faults.level_1_begins_late = true,
                 unknown => return Err(unknown.to_string()),
             }
         }

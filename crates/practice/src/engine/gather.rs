@@ -5,6 +5,7 @@ use oracle::file_header::status;
 use oracle::scn::{LogSequence, Scn};
 use oracle::time::OracleTime;
 
+use super::backup_records::SetRecord;
 use super::control::{Control, DatafileRecord, LogRecord};
 use super::datafile::{self, DataFile};
 use super::facts::{
@@ -236,6 +237,18 @@ fn archived(record: &Control) -> Vec<ArchivedLogFacts> {
         blocks: log.blocks.max(FIRST_REDO_BLOCK - 1),
         block_size: 512,
         completion_time: OracleTime::from_raw(log.completed),
+        deleted: log.deleted,
+        expired: log.expired,
+        backups: times_backed_up(record, log),
     };
     record.archived.iter().map(facts).collect()
+}
+
+fn times_backed_up(record: &Control, log: &control::ArchivedRecord) -> u32 {
+    let wanted = (log.sequence, log.incarnation);
+    let has_it = |set: &&SetRecord| {
+        let mut logs = set.logs.iter();
+        logs.any(|stored| (stored.sequence, stored.incarnation) == wanted)
+    };
+    record.backups.sets.iter().filter(has_it).count() as u32
 }

@@ -127,6 +127,19 @@ impl Instance {
     pub fn start(home: &Path, sid: &str) -> OraResult<Arc<Instance>> {
         let home = Home::new(home, sid);
         let parameters = Parameters::read(&home)?;
+        Instance::start_with(home, parameters)
+    }
+
+    /// STARTUP NOMOUNT with the default of every parameter, as RMAN does it to restore a lost parameter file.
+    ///
+    /// Errors: as [`Instance::start`].
+    pub fn start_without_parameters(home: &Path, sid: &str) -> OraResult<Arc<Instance>> {
+        let home = Home::new(home, sid);
+        let parameters = Parameters::parse(&home, "")?;
+        Instance::start_with(home, parameters)
+    }
+
+    fn start_with(home: Home, parameters: Parameters) -> OraResult<Arc<Instance>> {
         let faults = Faults::from_environment().map_err(|name| {
             OraError::new(
                 32700,

@@ -4,7 +4,9 @@
 pub mod administration;
 pub mod alert;
 pub mod archiver;
+pub mod backup;
 pub mod backup_mode;
+pub mod backup_records;
 pub mod cache;
 pub mod change;
 pub mod checkpoint;

@@ -19,7 +19,9 @@ use super::facts::InstanceStatus;
 use super::home;
 use super::instance::{Core, Instance, OpenDatabase};
 use super::recovery::crash::{self, RedoEnd};
-use super::recovery::media::{check_identity, inconsistency, is_live, newer_than_control};
+use super::recovery::identity::{
+    NEEDS_RECOVERY, check_identity, inconsistency, is_live, newer_than_control,
+};
 use super::redo_log::{self, FIRST_REDO_BLOCK, Redo};
 
 /// How ALTER DATABASE OPEN opens.
@@ -154,7 +156,7 @@ impl Instance {
         control.write()?;
         for file in &mut files {
             mark_header(control, file, checkpoint, |bits| {
-                bits | status::ONLINE_FUZZY
+                bits & !status::LEVEL_0_COPY | status::ONLINE_FUZZY
             })?;
         }
         finish_headers(control, &files, checkpoint)?;
@@ -424,7 +426,7 @@ fn check_current(control: &Control, file: &DataFile) -> OraResult<()> {
             &file.path,
         ));
     }
-    if !live || file.header.status & status::MEDIA_FUZZY != 0 {
+    if !live || file.header.status & NEEDS_RECOVERY != 0 {
         let text = format!("file {} needs media recovery", file.number);
         return Err(name_file(
             OraError::new(1113, text),

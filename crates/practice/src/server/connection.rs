@@ -6,9 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use oracle::time::OracleTime;
+use rustix::net::RecvFlags;
 
 use super::{Shared, execute};
 use crate::engine::ShutdownMode;
+use crate::engine::backup::{Done, Order};
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::instance::Instance;
 use crate::protocol::{Answer, Outcome, Request};
@@ -86,6 +88,7 @@ impl Session {
         // A connection that breaks is the client's leave; there is nobody to tell.
         while let Ok(Some(request)) = read_request(&mut reader) {
             let answered = match request {
+                Ok(Request::Rman(order)) => self.carry_out(*order, stream, &mut writer),
                 Ok(request) => self.answer(request, &mut writer),
                 Err(error) => {
                     let _ = send(&mut writer, &Answer::Error(error)).and_then(|()| writer.flush());
@@ -133,6 +136,33 @@ impl Session {
         answered
     }
 
+    /// An order of RMAN's, which ends when its client is gone: nobody would know of what it made.
+    fn carry_out(
+        &self,
+        order: Order,
+        stream: &UnixStream,
+        writer: &mut impl Write,
+    ) -> std::io::Result<Next> {
+        let registry = &self.shared.registry;
+        if let Err(error) = registry.begin_work(self.sid, false) {
+            return send(writer, &Answer::Error(error)).map(|()| Next::Continue);
+        }
+        let watch = || match is_gone(stream) {
+            true => Err(OraError::new(
+                1013,
+                "user requested cancel of current operation",
+            )),
+            false => Ok(()),
+        };
+        let mut done = self.shared.instance.carry_out(order, &watch);
+        if let Ok(Done::Described(description)) = &mut done {
+            description.session = self.sid;
+        }
+        registry.end_work(self.sid);
+        let answer = done.map_or_else(Answer::Error, |done| Answer::Rman(Box::new(done)));
+        send(writer, &answer).map(|()| Next::Continue)
+    }
+
     fn transaction(&self, request: Request) -> Answer {
         let instance = &self.shared.instance;
         match request {
@@ -165,6 +195,16 @@ impl Session {
             writer,
             &scanned.map_or_else(Answer::Error, |()| Answer::End),
         )
+    }
+}
+
+/// Whether the peer has closed the connection. It sends nothing while it waits for an answer.
+fn is_gone(stream: &UnixStream) -> bool {
+    let mut byte = [0];
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match rustix::net::recv(stream, &mut byte, flags) {
+        Ok((_, received)) => received == 0,
+        Err(errno) => errno != rustix::io::Errno::AGAIN && errno != rustix::io::Errno::INTR,
     }
 }
 

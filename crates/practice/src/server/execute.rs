@@ -8,9 +8,10 @@ use oracle::time::OracleTime;
 
 use super::connection::{Next, Session};
 use super::{recovery, report, shutdown};
+use crate::engine::backup::naming::absolute;
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::Facts;
-use crate::engine::{BackupScope, FileReference, Home};
+use crate::engine::{BackupScope, FileReference};
 use crate::protocol::Outcome;
 use crate::statement::{self, Statement, not_offered};
 use crate::views::{self, World};
@@ -57,7 +58,7 @@ fn run(session: &mut Session, statement: Statement) -> OraResult<Outcome> {
             .map(|()| backup_feedback(&scope)),
         Statement::DatafileEndBackup(files) => end_backup_of(session, &files).map(database),
         Statement::BackupControlfile { path, reuse } => instance
-            .backup_controlfile(&absolute(&session.shared.home, path), reuse)
+            .backup_controlfile(&absolute(&session.shared.home, &path), reuse)
             .map(database),
         Statement::TraceControlfile { path, reuse } => {
             trace_controlfile(session, path, reuse).map(database)
@@ -134,14 +135,6 @@ fn set_session(session: &mut Session, name: &str, value: String) -> OraResult<Ou
     Ok(feedback("Session altered."))
 }
 
-/// A file name as the server understands it: `?` is ORACLE_HOME, and what is relative lies in its `dbs`.
-fn absolute(home: &Home, path: PathBuf) -> PathBuf {
-    match path.strip_prefix("?") {
-        Ok(rest) => home.path.join(rest),
-        Err(_) => home.path.join("dbs").join(path),
-    }
-}
-
 fn end_backup_of(session: &Session, files: &[FileReference]) -> OraResult<()> {
     let facts = session.shared.instance.facts();
     for file in files {
@@ -182,7 +175,7 @@ fn add_datafile(
     bytes: u64,
     reuse: bool,
 ) -> OraResult<()> {
-    let path = absolute(&session.shared.home, path);
+    let path = absolute(&session.shared.home, &path);
     if reuse && path.exists() {
         return Err(not_offered("ADD DATAFILE … REUSE of a file that exists"));
     }
@@ -197,7 +190,7 @@ fn trace_controlfile(session: &Session, path: Option<PathBuf>, reuse: bool) -> O
     let home = &session.shared.home;
     let text = session.shared.instance.trace_controlfile()?;
     let (path, replace) = match path {
-        Some(path) => (absolute(home, path), reuse),
+        Some(path) => (absolute(home, &path), reuse),
         None => {
             let name = format!(
                 "saptrace/background/{}_ora_{}.trc",
@@ -243,17 +236,18 @@ fn write_text(path: &Path, text: &str, replace: bool) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Home;
 
     #[test]
     fn file_names_are_understood_from_the_home() {
         let home = Home::new("/oracle/SND", "SND");
-        assert_eq!(absolute(&home, "/b/c".into()), PathBuf::from("/b/c"));
+        assert_eq!(absolute(&home, Path::new("/b/c")), PathBuf::from("/b/c"));
         assert_eq!(
-            absolute(&home, "c.ctl".into()),
+            absolute(&home, Path::new("c.ctl")),
             PathBuf::from("/oracle/SND/dbs/c.ctl")
         );
         assert_eq!(
-            absolute(&home, "?/sapbackup/c".into()),
+            absolute(&home, Path::new("?/sapbackup/c")),
             PathBuf::from("/oracle/SND/sapbackup/c")
         );
     }

@@ -6,6 +6,7 @@
 
 mod connection;
 mod execute;
+pub(crate) mod launch;
 mod lock;
 mod recovery;
 mod registry;
@@ -39,10 +40,12 @@ struct Shared {
 ///
 /// Standard output gets one line, [`READY`], once clients can connect, or else the error. Nothing is ever read from
 /// standard input, and what goes wrong later goes to standard error.
-pub fn main(home: &Path, sid: &str) -> ExitCode {
+///
+/// Without its parameter file every parameter has its default: RMAN starts an instance so to restore that file.
+pub fn main(home: &Path, sid: &str, without_parameters: bool) -> ExitCode {
     // Fails for the leader of a process group, which has a terminal of its own and wants to keep it.
     let _ = rustix::process::setsid();
-    match start(&Home::new(home, sid)) {
+    match start(&Home::new(home, sid), without_parameters) {
         Ok(running) => {
             announce(READY);
             running.wait();
@@ -77,9 +80,12 @@ impl Running {
     }
 }
 
-fn start(home: &Home) -> OraResult<Running> {
+fn start(home: &Home, without_parameters: bool) -> OraResult<Running> {
     let lock = lock::take(home)?;
-    let instance = Instance::start(&home.path, &home.sid)?;
+    let instance = match without_parameters {
+        true => Instance::start_without_parameters(&home.path, &home.sid)?,
+        false => Instance::start(&home.path, &home.sid)?,
+    };
     let listener = socket::bind(home).map_err(|error| {
         let path = home.path.join("dbs").join(home.socket_name());
         OraError::new(

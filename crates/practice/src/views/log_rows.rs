@@ -175,7 +175,7 @@ fn archived_log(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
         vec![
             log.recid.into(),
             log.completion_time.raw().into(),
-            log.path.as_path().into(),
+            name(log),
             1u32.into(),
             1u32.into(),
             log.sequence.get().into(),
@@ -193,13 +193,13 @@ fn archived_log(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
             "NO".into(),
             "YES".into(),
             "NO".into(),
-            "NO".into(),
-            "A".into(),
+            (if log.deleted { "YES" } else { "NO" }).into(),
+            status(log).into(),
             log.completion_time.into(),
             "NO".into(),
             "NO".into(),
             "NO".into(),
-            0u32.into(),
+            log.backups.into(),
             1u32.into(),
             "NO".into(),
             "NO".into(),
@@ -209,6 +209,23 @@ fn archived_log(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
         ]
     };
     facts.archived.iter().map(one).collect()
+}
+
+/// A log that was deleted has no name.
+fn name(log: &ArchivedLogFacts) -> Cell {
+    match log.deleted {
+        true => Cell::Null,
+        false => log.path.as_path().into(),
+    }
+}
+
+/// Available, deleted or expired.
+fn status(log: &ArchivedLogFacts) -> &'static str {
+    match (log.deleted, log.expired) {
+        (true, _) => "D",
+        (false, true) => "X",
+        (false, false) => "A",
+    }
 }
 
 const ARCHIVE_DEST: &[Column] = &[
@@ -302,7 +319,10 @@ fn recovery_log(facts: &DatabaseFacts, _: &World) -> Vec<Row> {
     let Some(start) = facts.recover.iter().map(|file| file.scn).min() else {
         return Vec::new();
     };
-    let needed = facts.archived.iter().filter(|log| log.next_scn > start);
+    let needed = facts
+        .archived
+        .iter()
+        .filter(|log| log.next_scn > start && !log.deleted);
     needed
         .map(|log| {
             vec![

@@ -90,6 +90,14 @@ pub fn check_date_format(mask: &str) -> OraResult<()> {
     dates::format(0, mask).map(|_| ())
 }
 
+/// A time as TO_CHAR shows it with a format mask.
+///
+/// # Errors
+/// ORA-01821.
+pub fn format_time(time: OracleTime, mask: &str) -> OraResult<String> {
+    dates::format(dates::from_oracle_time(time), mask)
+}
+
 /// Runs one query.
 ///
 /// # Errors

@@ -75,6 +75,9 @@ fn archived(recid: u32, sequence: u32) -> ArchivedLogFacts {
         blocks: 77,
         block_size: 512,
         completion_time: time(3),
+        deleted: false,
+        expired: false,
+        backups: 0,
     }
 }
 

@@ -115,6 +115,7 @@ fn converse(stream: &UnixStream, state: &Mutex<State>, mishap: Mishap) {
                 None => return,
             },
             Request::Execute(statement) => panic!("the workload executes {statement}"),
+            Request::Rman(order) => panic!("the workload orders {order:?}"),
         };
         for answer in answers {
             let mut line = serde_json::to_vec(&answer).unwrap();

@@ -12,9 +12,10 @@ use oracle::scn::{LogSequence, Scn};
 use oracle::time::OracleTime;
 
 use super::crash::walk;
+use super::identity::{NEEDS_RECOVERY, check_identity, inconsistency, is_live, newer_than_control};
 use super::replay::Replay;
 use crate::engine::checkpoint::header_checkpoint;
-use crate::engine::control::{Control, DatafileRecord};
+use crate::engine::control::{ArchivedRecord, Control, DatafileRecord};
 use crate::engine::datafile::{self, DataFile, name_file};
 use crate::engine::doublewrite::Doublewrite;
 use crate::engine::error::{OraError, OraResult};
@@ -187,7 +188,7 @@ impl Instance {
         self.recover_with(&suggestion)
     }
 
-    /// Ends the recovery under way where it stands.
+    /// Ends the recovery under way where it stands. One that was to be complete can be taken up again later.
     ///
     /// Errors: ORA-01112 when there is none; ORA-01547 with the reason when OPEN RESETLOGS would fail there.
     pub fn recover_cancel(&self) -> OraResult<()> {
@@ -198,6 +199,14 @@ impl Instance {
             .take();
         let mut session = session.ok_or_else(no_recovery)?;
         self.alert("Media Recovery Canceled");
+        let request = &session.request;
+        let complete = request.until == Until::Complete
+            && !request.using_backup_controlfile
+            && !session.control.is_backup;
+        if complete {
+            // Nothing was to be left out: the files stay where the last log has brought them, and can go on from there.
+            return Ok(());
+        }
         let stop = session.needed.0;
         self.finish_incomplete(&mut session, stop, false)
     }
@@ -309,7 +318,7 @@ impl Instance {
                     &record.path,
                 ));
             }
-            header.status &= !(status::HOT_BACKUP | status::MEDIA_FUZZY | status::ONLINE_FUZZY);
+            header.status &= status::ROOT_VALID;
             header.checkpoint_count = record.checkpoint_count;
             // A file that was offline has stayed behind; it now has all redo, as the others have.
             record.checkpoint = database;
@@ -347,9 +356,12 @@ impl Instance {
                 ));
                 continue;
             }
-            header.status &= !status::MEDIA_FUZZY;
+            header.status &= !(status::MEDIA_FUZZY | status::LEVEL_0_COPY);
             if end_of_thread {
                 header.status &= !status::ONLINE_FUZZY;
+            }
+            if stop > header.absolute_fuzzy_scn {
+                header.status &= !status::ABSOLUTE_FUZZY;
             }
             header.checkpoint = checkpoint_at(stop, time, next);
             if let Some((code, text)) = inconsistency(header.status, replay.file.number) {
@@ -384,10 +396,15 @@ impl Instance {
     }
 
     fn suggestion(&self, session: &MediaRecovery) -> PathBuf {
-        let recorded = session.control.archived.iter().rev().find(|log| {
-            log.sequence == session.next && log.incarnation == session.control.incarnation()
-        });
-        match recorded {
+        let of_this_log = |log: &&ArchivedRecord| {
+            log.sequence == session.next
+                && log.incarnation == session.control.incarnation()
+                && !log.deleted
+        };
+        let recorded = session.control.archived.iter().rev().filter(of_this_log);
+        // One log may lie in several places since CATALOG; the newest that is there is as good as any.
+        let found = recorded.clone().find(|log| log.path.exists());
+        match found.or(recorded.clone().next()) {
             Some(log) => log.path.clone(),
             None => {
                 let first = session.control.incarnations.len() <= 1;
@@ -399,27 +416,6 @@ impl Instance {
             }
         }
     }
-}
-
-/// Why a file with this status cannot be opened with RESETLOGS.
-pub fn inconsistency(header_status: u16, number: u32) -> Option<(u32, String)> {
-    if header_status & status::HOT_BACKUP != 0 {
-        return Some((
-            1195,
-            format!("online backup of file {number} needs more recovery to be consistent"),
-        ));
-    }
-    (header_status & (status::ONLINE_FUZZY | status::MEDIA_FUZZY) != 0).then(|| {
-        (
-            1194,
-            format!("file {number} needs more recovery to be consistent"),
-        )
-    })
-}
-
-/// Whether a header with this count is of the live file that the control file knows.
-pub fn is_live(record: &DatafileRecord, checkpoint_count: u32) -> bool {
-    (record.checkpoint_count..=record.checkpoint_count + 1).contains(&checkpoint_count)
 }
 
 fn warning() -> OraError {
@@ -492,7 +488,7 @@ fn begin(
             return Err(newer_than_control(&file));
         }
         let stale = file.header.checkpoint_count < record.checkpoint_count;
-        let unfinished = file.header.status & (status::HOT_BACKUP | status::MEDIA_FUZZY) != 0;
+        let unfinished = file.header.status & NEEDS_RECOVERY != 0;
         if everything || stale || unfinished {
             files.push(file);
         }
@@ -601,62 +597,6 @@ pub fn find_file<'a>(
             format!("nonexistent log file, data file, or temporary file {name}"),
         )
     })
-}
-
-/// Whether the header is of this database, this file and this incarnation.
-///
-/// Errors: ORA-01122 with ORA-01206 or ORA-01203; ORA-01190 for a file from another incarnation.
-pub fn check_identity(control: &Control, file: &DataFile) -> OraResult<()> {
-    let header = &file.header;
-    let failed = |code: u32, why: &str| {
-        let stack = OraError::new(
-            1122,
-            format!("database file {} failed verification check", file.number),
-        );
-        Err(name_file(stack, file.number, &file.path).and(code, why))
-    };
-    if header.dbid != control.dbid {
-        return failed(
-            1206,
-            "file is not part of this database - wrong database id",
-        );
-    }
-    let record = control
-        .datafiles
-        .iter()
-        .find(|record| record.number == file.number);
-    let creation = record.map(|record| record.creation_scn);
-    if u32::from(header.file_number) != file.number || creation != Some(header.creation_scn.get()) {
-        return failed(1203, "wrong incarnation of this file - wrong creation SCN");
-    }
-    let known = control.incarnation().resetlogs();
-    let planned = control
-        .planned_incarnation
-        .map(|incarnation| incarnation.resetlogs());
-    if header.resetlogs != known && Some(header.resetlogs) != planned {
-        let text = format!(
-            "control file or data file {} is from before the last RESETLOGS",
-            file.number
-        );
-        return Err(name_file(
-            OraError::new(1190, text),
-            file.number,
-            &file.path,
-        ));
-    }
-    Ok(())
-}
-
-/// ORA-01207 for a file that the control file is too old for.
-pub fn newer_than_control(file: &DataFile) -> OraError {
-    let stack = OraError::new(
-        1122,
-        format!("database file {} failed verification check", file.number),
-    );
-    name_file(stack, file.number, &file.path).and(
-        1207,
-        "file is more recent than control file - old control file",
-    )
 }
 
 fn damaged(path: &Path, block: u32, (scn, time): (Scn, OracleTime)) -> OraError {
