@@ -37,6 +37,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub struct Host {
     directory: tempfile::TempDir,
     mounted: bool,
+    script: PathBuf,
     /// What runs the script.
     shell: &'static [&'static str],
 }
@@ -71,6 +72,7 @@ impl Host {
         let host = Host {
             directory,
             mounted: false,
+            script: script(),
             shell: &["dash"],
         };
         for below in ["log", "mount", "home/bin"] {
@@ -85,6 +87,12 @@ impl Host {
     /// Another shell, as other distributions have under the name of sh.
     pub fn with_shell(mut self, shell: &'static [&'static str]) -> Host {
         self.shell = shell;
+        self
+    }
+
+    /// Another script than the one for data.
+    pub fn with_script(mut self, script: &Path) -> Host {
+        self.script = script.to_path_buf();
         self
     }
 
@@ -115,7 +123,7 @@ impl Host {
         command
             .arg("--default-signal")
             .args(self.shell)
-            .arg(script())
+            .arg(&self.script)
             .env("ORACLE_SID", "SND")
             .env("ORACLE_HOME", self.path("home"))
             .env("TWO_TASK", "elsewhere")
@@ -161,7 +169,7 @@ impl Host {
         self.path("stand-in/pid").exists()
     }
 
-    /// What the stand-in noted: `arguments`, `environment` or `commands`.
+    /// What the stand-in noted: `arguments`, `environment`, `commands` or `deletion`.
     pub fn rman_noted(&self, what: &str) -> String {
         let path = self.path("stand-in").join(what);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
