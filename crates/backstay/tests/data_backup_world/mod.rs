@@ -185,12 +185,17 @@ impl Host {
         names
     }
 
-    /// The script leaves its lock file, named after the mount, because removing it would be a race.
-    fn remove_lock(&self) {
+    /// A script leaves its lock file, named after the mount or the home, because removing it would be a race.
+    fn remove_locks(&self) {
+        self.remove_lock(&self.mount());
+        self.remove_lock(&self.path("home"));
+    }
+
+    fn remove_lock(&self, locked: &Path) {
         let cksum = "printf %s \"$1\" | cksum | cut -d' ' -f1";
         let output = Command::new("sh")
             .args(["-c", cksum, "sh"])
-            .arg(self.mount())
+            .arg(locked)
             .output();
         let sum = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         let (Ok(sum), Ok(entries)) = (sum, fs::read_dir("/tmp")) else {
@@ -220,7 +225,7 @@ impl Drop for Host {
         if self.mounted {
             run("umount", &["-l"], &self.mount());
         }
-        self.remove_lock();
+        self.remove_locks();
     }
 }
 
@@ -296,8 +301,14 @@ impl Said {
     /// The script failed with the status that the number of its first message begins with, and gave this reason.
     #[track_caller]
     pub fn must_fail_with(&self, number: u32, reason: &str) -> &Said {
+        self.must_fail_as("RDB", number, reason)
+    }
+
+    /// As [`Said::must_fail_with`], for a script whose messages begin otherwise.
+    #[track_caller]
+    pub fn must_fail_as(&self, letters: &str, number: u32, reason: &str) -> &Said {
         self.must_end_with(i32::try_from(number / 100).unwrap());
-        self.must_complain(&format!("RDB{number}E "));
+        self.must_complain(&format!("{letters}{number}E "));
         self.must_complain(reason)
     }
 
