@@ -847,7 +847,7 @@ delete_input() {
     step='the deletion of old archived logs'
     {
         echo 'crosscheck backup of archivelog all;'
-        echo "delete noprompt archivelog until time 'sysdate-$input_days' backed up 1 times to device type disk;"
+        echo "delete noprompt archivelog all completed before 'sysdate-$input_days' backed up 1 times to device type disk;"
         echo 'exit;'
     } >"$stem.rman" && run_rman && judge_rman_log nothing >"$work.verdict" || : >"$work.verdict"
     verdict=$(printable "$(sed -n 1p "$work.verdict")")

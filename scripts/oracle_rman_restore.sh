@@ -441,10 +441,21 @@ read_catalog() {
     choose_database
 }
 
-# facts_of WHAT [DATABASE]: the values, a line each.
+# facts_of WHAT [DATABASE]: the values, a line each; of this database only, if one is given.
 facts_of() {
-    printf '%s\n' "$facts" | awk -v what="$1" -v database="${2:--}" '
-        $1 == what && (what == "catalog" || $2 == database) { sub(/^[^ ]+ [^ ]+ /, ""); print }'
+    printf '%s\n' "$facts" | awk -v what="$1" -v database="${2:-}" '
+        $1 == what && (database == "" || $2 == database) { sub(/^[^ ]+ [^ ]+ /, ""); print }'
+}
+
+# fact_of WHAT: the one below our database; or the only one that there is, wherever it stands.
+fact_of() {
+    fact=$(facts_of "$1" "$database" | tail -n 1)
+    [ -n "$fact" ] || fact=$(facts_of "$1" | sort -u)
+    case $fact in
+    *'
+'*) ;;
+    *) printf '%s\n' "$fact" ;;
+    esac
 }
 
 # Which of the databases in the restore is meant: the only one, or the one with the name of the SID.
@@ -461,7 +472,7 @@ $database
         *"
 $named
 "*) database=$named ;;
-        *) [ "$control_file" ] && database=- ||
+        *) [ "$control_file$datafiles" ] && database=- ||
             fail 312 "the restore has several databases, and none with the name of $sid: $(printf '%s' "$database" | tr '\n' ' ')" 'say which by --control-file PATH' ;;
         esac
         ;;
@@ -472,7 +483,7 @@ $named
 choose_control_file() {
     [ -z "$datafiles" ] || return 0
     if [ -z "$control_file" ]; then
-        control_file=$(facts_of control "$database" | tail -n 1)
+        control_file=$(fact_of control)
         [ -n "$control_file" ] ||
             fail 312 "catalog.rman in $restore names no control file$([ "$database" = - ] || printf ' of %s' "$database")" "say which by --control-file PATH; oracle_rman_data_backup.sh writes control_D-<database>_I-<DBID>.ctl"
         is_inside "$control_file" ||
@@ -483,7 +494,7 @@ choose_control_file() {
 }
 
 check_spfile_backup() {
-    spfile_backup=$(facts_of spfile "$database" | tail -n 1)
+    spfile_backup=$(fact_of spfile)
     is_inside "$spfile_backup" && is_file_of_restore "$spfile_backup" ||
         fail 314 "catalog.rman in $restore names no backup of the server parameter file that is there" "make a parameter file by hand, or in RMAN: RESTORE SPFILE FROM 'PIECE'"
 }
@@ -572,10 +583,11 @@ ask_rman() {
 judge_rman() {
     judge_rman_log "$wanted" >"$work.verdict"
     verdict=$(printable "$(sed -n 1p "$work.verdict")")
-    if [ "$rman_status" -ne 0 ] && [ "${verdict#redo ends }" = "$verdict" ]; then
+    unknown_log=$(sed -n 2p "$work.verdict")
+    if [ "$rman_status" -ne 0 ]; then
         verdict="RMAN failed with status $rman_status$([ "$verdict" = ok ] || printf ': %s' "$verdict")"
     fi
-    sed 1d "$work.verdict" >"$work.warnings"
+    sed 1,2d "$work.verdict" >"$work.warnings"
     while IFS= read -r line; do
         warn 804 "RMAN warned: $(printable "$line")"
     done <"$work.warnings"
@@ -583,8 +595,8 @@ judge_rman() {
     [ "$verdict" = ok ]
 }
 
-# First line: ok; or "redo ends THREAD SEQUENCE SCN", if recovery asked for a log that nobody knows and nothing else is
-# wrong; or why this is not the log of a good run. Then the warnings, a line each.
+# First line: ok, or why this is not the log of a good run. Second line: thread, sequence and first SCN of the log that a
+# recovery asked for and nobody knows, if nothing else is wrong. Then the warnings, a line each.
 #
 # With msgno every line of RMAN's carries a number, so numbers alone say nothing. An error is an error stack, a failed
 # command, or a line of the server's. It is none behind a line with WARNING, when RMAN says that another channel or another
@@ -592,50 +604,76 @@ judge_rman() {
 judge_rman_log() {
     awk -v wanted="$1" '
         function reason(line) { if (reasons++ < 4) why = why (why == "" ? "" : "; ") substr(line, 1, 200) }
-        function system_line() { return text ~ /^[A-Za-z0-9_-]+ Error: [0-9]+: / }
-        function server_line() { return system_line() || line ~ /^(ORA|PLS|LRM|DIA)-[0-9][0-9]+:/ || text ~ /^(channel [^ ]+|startup failed): (ORA|LRM)-[0-9]+:/ }
-        function settle() { if (failed != "") { reason(failed); failed = "" } }
-        { line = $0; sub(/\r$/, "", line); while (sub(/^(RMAN> ?|[0-9]+> ?)/, "", line)); sub(/^[ \t]+/, "", line); text = line; sub(/^RMAN-[0-9]+: /, "", text) }
+        function settle() { if (failed != "") reason(failed); failed = "" }
+        function of_system() { return text ~ /^[A-Za-z0-9_-]+ Error: [0-9]+: / }
+        function of_server() {
+            return line ~ /^(ORA|PLS|LRM|DIA)-[0-9][0-9]+:/ || of_system() ||
+                text ~ /^(channel [^ ]+|startup failed): (ORA|LRM)-[0-9]+:/
+        }
+        function in_stack() {
+            if (text ~ /^Recovery Manager complete/) complete = 1
+            else if (line ~ /^RMAN-030(02|15):/) command = line
+            else if (line ~ /^RMAN-06054:/ && text ~ /thread [0-9]+ .*seq.* [0-9]+/) unknown = line
+            else if (line ~ /^[A-Z][A-Z][A-Z]+-[0-9][0-9]+:/ || of_system()) {
+                if (!reasons && command != "") reason(command)
+                reason(line)
+            }
+        }
+        {
+            line = $0
+            sub(/\r$/, "", line)
+            while (sub(/^(RMAN> ?|[0-9]+> ?)/, "", line));
+            sub(/^[ \t]+/, "", line)
+            text = line
+            sub(/^RMAN-[0-9]+: /, "", text)
+        }
         line == "" { next }
         text ~ /^=+ *ERROR MESSAGE STACK FOLLOWS/ { stack = 1; next }
         text ~ /^=+$/ { next }
-        stack && line ~ /^RMAN-06054:/ && text ~ /thread [0-9]+ .*seq.* [0-9]+/ {
-            asked = text
-            gsub(/[^0-9]+/, " ", asked)
-            unknown = line
+        stack { in_stack(); next }
+        text ~ /will be run on another channel|^failover to / {
+            if (failed != "") warnings = warnings "\n" failed
+            failed = ""
             next
         }
-        stack && line ~ /^RMAN-030(02|15):/ { failed_command = line; next }
-        stack { if (line ~ /^[A-Z][A-Z][A-Z]+-[0-9][0-9]+:/ || system_line()) { if (!reasons && failed_command != "") reason(failed_command); reason(line) } if (text ~ /^Recovery Manager complete/) complete = 1; next }
-        text ~ /will be run on another channel|^failover to / { if (failed != "") { warnings = warnings "\n" failed; failed = "" } next }
-        text ~ /^starting Oracle instance without parameter file/ { if (wanted == "no parameter file") failed = ""; else reason("the instance has no parameter file"); next }
+        text ~ /^starting Oracle instance without parameter file/ {
+            if (wanted != "no parameter file") reason("the instance has no parameter file")
+            failed = ""
+            next
+        }
         line ~ /^RMAN-(03002|03009|03010|03014|03015|00601|06429|12001)/ { settle(); failed = line; next }
         line ~ /^ORA-3200[46]:/ { warnings = warnings "\n" line; next }
-        server_line() {
+        of_server() {
             if (failed != "") failed = failed "; " line
             else if (excused > 0) warnings = warnings "\n" line
             else failed = line
             next
         }
-        text ~ /^(Finished|Starting) / { settle() }
-        text ~ /^WARNING/ || line ~ /^RMAN-[0-9]+: WARNING/ { warnings = warnings "\n" line; excused = 3; next }
+        text ~ /^WARNING/ { warnings = warnings "\n" line; excused = 3; next }
         { excused-- }
         text ~ /^connected to target database/ { connected = 1 }
-        text ~ /^Starting [A-Za-z ]+ at / { begun++; sub(/^Starting /, "", text); sub(/ at .*/, "", text); name = text }
-        text ~ /^Finished [A-Za-z ]+ at / { ended++; sub(/^Finished /, "", text); sub(/ at .*/, "", text); done[text] = 1 }
+        text ~ /^(Starting|Finished) [A-Za-z ]+ at / {
+            settle()
+            name = text
+            sub(/ at .*/, "", name)
+            if (sub(/^Starting /, "", name)) { begun++; last = name }
+            else { ended++; sub(/^Finished /, "", name); done[name] = 1 }
+        }
         text ~ /^Recovery Manager complete/ { complete = 1 }
         END {
             settle()
-            if (why == "") {
-                if (unknown != "") { gsub(/^ | $/, "", asked); why = "redo ends " asked }
-                else if (stack) reason(failed_command == "" ? "an error stack" : failed_command)
-                else if (!connected) reason("RMAN was not connected to the instance")
-                else if (ended < begun) reason("a step was begun and not finished: " name)
-                else if ((wanted == "restore" || wanted == "recover") && !(wanted in done)) reason("RMAN does not say that " wanted " is finished")
-                else if (!complete) reason("the log is cut off, its last line is missing")
-            }
-            else if (unknown != "") reason(unknown)
+            alone = why == "" && unknown != ""
+            if (unknown != "") reason(unknown)
+            else if (why != "") ;
+            else if (stack) reason(command == "" ? "an error stack" : command)
+            else if (!connected) reason("RMAN was not connected to the instance")
+            else if (ended < begun) reason("a step was begun and not finished: " last)
+            else if ((wanted == "restore" || wanted == "recover") && !(wanted in done)) reason("RMAN does not say that " wanted " is finished")
+            else if (!complete) reason("the log is cut off, its last line is missing")
             print why == "" ? "ok" : why
+            sub(/^RMAN-06054:/, "", unknown)
+            gsub(/[^0-9]+/, " ", unknown)
+            print alone ? unknown : ""
             if (warnings != "") print substr(warnings, 2)
         }' "$work.rman"
 }
@@ -704,7 +742,7 @@ hint_of() {
         echo 'the restore has no backup of a data file from before the wanted time: take an earlier recovery point, or a later time' ;;
     *RMAN-06054* | *RMAN-06025* | *RMAN-06053*)
         echo 'archived logs are missing: take a recovery point that has them, or an earlier --until-time or --until-scn' ;;
-    *ORA-01194* | *ORA-01195* | *ORA-01152* | *ORA-01547*)
+    *ORA-01113* | *ORA-01194* | *ORA-01195* | *ORA-01152* | *ORA-01547*)
         echo 'the redo ends before the backup of the data does: take a recovery point with the logs that follow, or an earlier one' ;;
     *ORA-01103*) echo "the control file is that of another database than the parameter file's db_name" ;;
     *ORA-01078* | *LRM-00109* | *'no parameter file'*)
@@ -938,10 +976,8 @@ recover_database() {
     reached=$(target_in_words)
     say "RRS006I RMAN recovers database $database_name to $reached"
     if ! ask_rman recover commands_to_recover; then
-        case $verdict in
-        'redo ends '*) recover_to_the_end_of_redo ;;
-        *) recovery_failed ;;
-        esac
+        [ "$unknown_log" ] || recovery_failed
+        recover_to_the_end_of_redo
     fi
     say "RRS008I database $database_name is recovered to $reached"
 }
@@ -962,7 +998,7 @@ recovery_failed() {
 
 recover_to_the_end_of_redo() {
     # shellcheck disable=SC2086 # three numbers
-    set -- ${verdict#redo ends }
+    set -- $unknown_log
     thread=$1 sequence=$2 scn=$3
     [ -z "$until_time$until_scn" ] ||
         fail 805 "the redo that is there ends before $reached: log thread $thread sequence $sequence with first SCN $scn is missing" 'take a later recovery point, or recover without an --until option; run this again with --force'
@@ -1108,16 +1144,18 @@ delete_restore() {
     esac
 }
 
-# Never the ground under an open database, by whatever name it is reached.
+# Never the ground under an open database, wherever it is mounted and by whatever name it is reached.
 refuse_restore_in_use() {
     ask_sqlplus "select '<' || name || '>' from v\$datafile" "select '<' || member || '>' from v\$logfile" \
         "select '<' || name || '>' from v\$tempfile" ||
         fail 903 "the database is open; restore $job is kept, since the files of $sid are not known: $verdict" "$by_hand"
+    grounds="$restore|$(awk -v ending="/$mount/restores/$job" '
+        substr($1, length($1) - length(ending) + 1) == ending { printf "%s|", $2 }' /proc/mounts)"
     inside=$(while IFS= read -r file; do
-        case $file/$(readlink -f -- "$file" 2>/dev/null) in
-        "$restore"/* | */"$restore"/*) printf '%s\n' "$file" ;;
-        esac
-    done <"$work.rows")
+        printf '%s\n' "$file" "$(readlink -f -- "$file" 2>/dev/null)"
+    done <"$work.rows" | awk -v grounds="$grounds" '
+        BEGIN { count = split(grounds, ground, "|") }
+        { for (n = 1; n <= count; n++) if (ground[n] != "" && index($0, ground[n] "/") == 1) { print; next } }')
     [ -z "$inside" ] ||
         fail 903 "the database is open; restore $job is kept, since files of the database lie on it: $(some_of "$inside")" 'move them first'
 }
@@ -1204,7 +1242,7 @@ interrupted() {
     nothing) what='the database is as it was' again='run this again' ;;
     instance) what="the instance $sid may be started, nothing is restored" again='run this again' ;;
     control) what="the control file of $sid may be restored, no data file was touched" again='run this again with --force' ;;
-    files) what="database $sid is half restored and cannot be used" again='run this again with --force' ;;
+    files) what="${datafiles:+data file $datafiles of }database $sid is half restored and cannot be used" again='run this again with --force' ;;
     open) what="the database is open; restore $job may or may not be deleted" again="next: make a full backup" ;;
     esac
     complain 101 "ended by signal $1 during $step; $what" "$again"

@@ -81,7 +81,7 @@ fn logs_on_the_databases_disk_are_deleted_after_the_seal_and_only_what_is_in_a_b
     assert_eq!(
         deletion,
         "crosscheck backup of archivelog all;
-delete noprompt archivelog until time 'sysdate-2' backed up 1 times to device type disk;
+delete noprompt archivelog all completed before 'sysdate-2' backed up 1 times to device type disk;
 exit;
 "
     );

@@ -445,14 +445,22 @@ fn the_restore_is_deleted_only_when_the_database_is_open_and_lies_elsewhere() {
     ] {
         assert_eq!(run(behaviour, &store).code, Some(8), "{behaviour}");
     }
-    let mut command = site.command(store.address(), &["--delete-restore"]);
-    command.env("STAND_IN_TEMPFILE", site.restore().join("temp.dbf"));
-    let said = Said::of(&command.output().unwrap());
-    site.must_fail(
-        &said,
-        903,
-        "restore 12 is kept, since files of the database lie on it",
-    );
+    // The directory itself, another place where the same restore is mounted, and a link to it.
+    let mounted = Host::with_mount("size=1m", "192.0.2.1:/Phoenix/testmount/restores/12");
+    let link = site.host.path("link");
+    std::os::unix::fs::symlink(site.restore(), &link).unwrap();
+    site.write("mount/temp.dbf", "");
+    for directory in [site.restore(), mounted.mount(), link] {
+        let mut command = site.command(store.address(), &["--delete-restore"]);
+        command.env("STAND_IN_TEMPFILE", directory.join("temp.dbf"));
+        let said = Said::of(&command.output().unwrap());
+        site.must_fail(
+            &said,
+            903,
+            "restore 12 is kept, since files of the database lie on it",
+        );
+        site.lose_all_again();
+    }
     assert_eq!(store.calls(), Vec::<String>::new());
 }
 

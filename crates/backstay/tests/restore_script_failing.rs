@@ -86,7 +86,11 @@ const LATE: [(&str, u32, &str); 15] = [
     ("status-1", 801, "RMAN failed with status 1"),
     ("recover-fails", 802, "ORA-00600: internal error code"),
     ("redo-ends-badly", 802, "ORA-01110: data file 1: x"),
-    ("redo-ends-always", 802, "redo ends 1 8 1200"),
+    (
+        "redo-ends-always",
+        802,
+        "RMAN-06054: media recovery requesting unknown",
+    ),
     (
         "open-fails",
         807,
