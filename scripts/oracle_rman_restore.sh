@@ -766,7 +766,13 @@ look_at_instance() {
     found=$state
     case $found in
     none) say "RRS002I the instance $sid is not started" ;;
-    started) say "RRS002I the instance $sid is started, no database is mounted" ;;
+    started)
+        case $connected in
+        *': DUMMY '*) [ "$spfile" ] ||
+            fail 601 "the instance $sid runs without its parameters: RMAN started it so to restore a parameter file" "shut it down (SHUTDOWN ABORT), then run this again" ;;
+        esac
+        say "RRS002I the instance $sid is started, no database is mounted"
+        ;;
     *) say "RRS002I the instance $sid has database $database_name (DBID $dbid) $found" ;;
     esac
 }
@@ -853,7 +859,7 @@ restore_control_file() {
 }
 
 # What the control file remembers and is gone must not be chosen; what was copied since to the old places must not either.
-# Only then is the restore made known.
+# Only then is the restore made known, and after it the logs that were archived since the backup.
 commands_to_catalog() {
     if [ -z "$datafiles" ]; then
         echo 'crosscheck backup;'
@@ -862,24 +868,55 @@ commands_to_catalog() {
     fi
     facts_of catalog | while IFS= read -r below; do
         # With a slash at the end, or restore 1 would take restore 12 along.
-        printf "catalog start with '%s' noprompt;\\n" "$(printf '%s' "$restore/$below" | sed 's://*:/:g')"
+        catalog_command "$restore/$below"
     done
+    while IFS= read -r place; do
+        catalog_command "$place"
+    done <"$work.places"
+}
+
+catalog_command() {
+    printf "catalog start with '%s' noprompt;\\n" "$(printf '%s' "$1" | sed 's://*:/:g')"
+}
+
+# Where the database archives its logs: directories, or what the names of the logs begin with. A recovery area is RMAN's to
+# look through. The current control file, with --datafile, knows its logs.
+find_archived_logs() {
+    : >"$work.places"
+    [ -z "$datafiles" ] || return 0
+    ask_sqlplus "select '<' || destination || '>' from v\$archive_dest where status = 'VALID'" ||
+        give_up 603 "where $sid archives its logs is not known: $verdict" "$(hint_of "$verdict")"
+    while IFS= read -r place; do
+        case $place in
+        /*[!A-Za-z0-9._/+:@-]*) warn 609 "archived logs in $(printable "$place") are left out: RMAN would misread the name" ;;
+        /*)
+            [ ! -d "$place" ] || place=$place/
+            set -- "$place"*
+            [ ! -e "$1" ] || printf '%s\n' "$place" >>"$work.places"
+            ;;
+        esac
+    done <"$work.rows"
 }
 
 catalog_restore() {
     step='the catalogue of backups'
+    find_archived_logs
     ask_rman nothing commands_to_catalog ||
         give_up 606 "the files in $restore were not made known to RMAN: $verdict" "$(hint_of "$verdict")"
-    [ "$state" = mounted ] || [ "$datafiles" ] ||
-        give_up 604 "the control file was restored, but $sid is not mounted" "the log names the cause: $log"
     if [ -z "$datafiles" ] && [ "$expected_dbid" ] && [ "$dbid" != "$expected_dbid" ]; then
         give_up 607 "the control file $control_file is of database $database_name with DBID $dbid, and the restore is of DBID $expected_dbid" 'give the right --control-file PATH'
     fi
     [ "$datafiles" ] || say "RRS004I the control file of database $database_name (DBID $dbid) is restored and mounted"
-    left_out=$(sed -n 's/^RMAN-[0-9]*: *//; /^List of Files Which Were Not Cataloged/,$ s/^File Name: //p' "$work.rman" | grep -v '/catalog\.rman$')
+    left_out=$(files_under 'Which Were Not Cataloged' | grep -v '/catalog\.rman$')
     [ -z "$left_out" ] || warn 608 "RMAN does not know these files as backups: $(some_of "$left_out")"
-    taken=$(sed -n 's/^RMAN-[0-9]*: *//; /^List of Cataloged Files/,/^List of Files Which/ s/^File Name: //p' "$work.rman" | wc -l)
-    say "RRS005I $taken files of the restore are new to RMAN"
+    say "RRS005I $(files_under Cataloged | wc -l) files of the restore are new to RMAN"
+}
+
+# files_under HEADING: the files of the restore that RMAN lists below "List of [...] HEADING".
+files_under() {
+    sed 's/^RMAN-[0-9]*: *//; s/\r$//' "$work.rman" | awk -v heading="$1" -v restore="$restore/" '
+        /^List of / { listed = index($0, heading) > 0 && (heading != "Cataloged" || !/Not Cataloged/) }
+        listed && sub(/^ *File Name: /, "") && index($0, restore) == 1 { print }'
 }
 
 refuse_living_files() {
@@ -1021,6 +1058,12 @@ refuse_gap() {
         /Thrd +Seq +Low SCN/ { table = 1 }
         /List of|BS Key/ { table = 0 }
         table && $1 == thread && $2 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ && later($3, scn) { print $2; exit }')
+    if [ -z "$beyond" ]; then
+        ask_sqlplus "select '<' || min(sequence#) || '>' from v\$archived_log where thread# = $thread and first_change# > $scn
+            and status = 'A' and resetlogs_change# = (select resetlogs_change# from v\$database)" ||
+            fail 803 "whether redo after SCN $scn is there is not known: $verdict" "if nothing is, run this again with --until-scn $scn --force"
+        beyond=$(sed -n 1p "$work.rows")
+    fi
     [ -z "$beyond" ] ||
         fail 803 "log thread $thread sequence $sequence is missing, and sequence $beyond is there: there is a gap in the redo" "take a recovery point without it; or, to give up all changes from SCN $scn on, run this again with --until-scn $scn --force"
 }
@@ -1208,7 +1251,7 @@ put_back() {
 
 clean_up() {
     [ -z "$work" ] || rm -f "$work.answer" "$work.complaint" "$work.rman" "$work.verdict" "$work.warnings" "$work.rows" \
-        "$work.control" "$work.sql" "$log_directory/$stem.rman" "$log_directory/$stem.sql"
+        "$work.control" "$work.places" "$work.sql" "$log_directory/$stem.rman" "$log_directory/$stem.sql"
 }
 
 # The child or its group: whether anything of it lives.

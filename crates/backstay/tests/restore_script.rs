@@ -137,6 +137,39 @@ fn a_chosen_time_or_scn_holds_for_the_restore_and_for_the_recovery() {
 }
 
 #[test]
+fn logs_that_were_archived_since_the_backup_and_are_still_there_are_made_known() {
+    let site = Site::new();
+    let archive = site.host.path("archive");
+    fs::create_dir(&archive).unwrap();
+    fs::write(archive.join("SNDarch1_8.dbf"), "log").unwrap();
+    let run = |place: &str| {
+        site.lose_all_again();
+        let mut command = site.command("192.0.2.1", &[]);
+        command.env("STAND_IN_ARCHIVE", place);
+        Said::of(&command.output().unwrap())
+    };
+    let archive = archive.to_str().unwrap();
+    let prefix = format!("{archive}/SNDarch");
+    let restore = site.restore().display().to_string();
+    for (place, wanted) in [(archive, format!("{archive}/")), (&prefix, prefix.clone())] {
+        run(place)
+            .must_end_with(0)
+            .must_say("RRS005I 5 files of the restore are new to RMAN");
+        let wanted = format!(
+            "catalog start with '{restore}/' noprompt;\ncatalog start with '{wanted}' noprompt;\n"
+        );
+        assert!(site.commands().contains(&wanted), "{}", site.commands());
+    }
+    for nowhere in ["/no/such/place", "+ARCHIVE/SND"] {
+        run(nowhere).must_end_with(0);
+        assert_eq!(site.commands().matches("catalog start").count(), 1);
+    }
+    run("/with 'quotes'/and blanks")
+        .must_end_with(0)
+        .must_say("RRS609W archived logs in /with 'quotes'/and blanks are left out");
+}
+
+#[test]
 fn a_gap_in_the_redo_is_not_taken_for_its_end() {
     let site = Site::new();
     let said = site.run_with_rman("gap", &[]);
@@ -149,6 +182,15 @@ fn a_gap_in_the_redo_is_not_taken_for_its_end() {
     assert!(!site.commands().contains("open resetlogs"));
     let said = site.run_with_rman("gap", &["--until-scn", "1200", "--force"]);
     said.must_end_with(0);
+    site.lose_all_again();
+    let mut command = site.command("192.0.2.1", &[]);
+    command.env("STAND_IN_LATER_LOG", "10");
+    let said = Said::of(&command.output().unwrap());
+    site.must_fail(
+        &said,
+        803,
+        "log thread 1 sequence 8 is missing, and sequence 10 is there",
+    );
     site.lose_all_again();
     let said = site.run_with_rman("list-fails", &[]);
     site.must_fail(

@@ -32,7 +32,7 @@ const EARLY: [(&str, u32, &str); 8] = [
         604,
         "is that of another database than the parameter file's",
     ),
-    ("mount-is-forgotten", 606, "ORA-01507: database is started"),
+    ("mount-is-forgotten", 603, "ORA-01507: database not mounted"),
     ("catalog-fails", 606, "ORA-19625: error identifying file x"),
 ];
 
@@ -156,6 +156,17 @@ fn what_cannot_be_put_back_is_said() {
         site.database_files().contains_key("control01.ctl"),
         "in use, and so not removed"
     );
+}
+
+#[test]
+fn an_instance_that_rman_started_without_parameters_is_not_restored_into() {
+    let site = Site::new();
+    site.write("stand-in/state", "started");
+    let mut command = site.command("192.0.2.1", &[]);
+    command.env("STAND_IN_NAME", "DUMMY");
+    let said = Said::of(&command.output().unwrap());
+    site.must_fail(&said, 601, "runs without its parameters");
+    assert!(site.database_files().is_empty());
 }
 
 #[test]

@@ -50,7 +50,7 @@ must_be() {
 connected() {
     case $(state) in
     none) say 06193 'connected to target database (not started)' ;;
-    started) say 06199 'connected to target database: SND (not mounted)' ;;
+    started) say 06006 "connected to target database: ${STAND_IN_NAME:-SND} (not mounted)" ;;
     mounted) say 06005 "connected to target database: SND (DBID=${STAND_IN_DBID:-4711}, not open)" ;;
     open) say 06005 "connected to target database: SND (DBID=${STAND_IN_DBID:-4711})" ;;
     esac
@@ -95,14 +95,15 @@ catalogue() {
     [ "$behaviour" != catalog-fails ] || stack catalog 'ORA-19625: error identifying file x'
     say 07518 'List of Files Unknown to the Database'
     say 07519 '====================================='
-    find "$1" -type f | sed 's/^/RMAN-07522: File Name: /'
+    found=$(find "${1%/*}" -type f -path "$1*" | sed 's/^/RMAN-07522: File Name: /')
+    printf '%s\n' "$found"
     say 07525 'List of Cataloged Files'
     say 07526 '======================='
-    find "$1" -type f ! -name catalog.rman ! -name '*.bad' | sed 's/^/RMAN-07522: File Name: /'
+    printf '%s\n' "$found" | grep -v -e '/catalog.rman$' -e '\.bad$'
     say 07527 'List of Files Which Were Not Cataloged'
     say 07528 '======================================='
-    find "$1" -type f '(' -name catalog.rman -o -name '*.bad' ')' |
-        sed 's/.*/RMAN-07522: File Name: &\nRMAN-07517: Reason: The file header is corrupted/'
+    printf '%s\n' "$found" | grep -e '/catalog.rman$' -e '\.bad$' |
+        sed 's/$/\nRMAN-07517: Reason: The file header is corrupted/'
 }
 
 # restore_to FILE...

@@ -24,6 +24,8 @@ while IFS= read -r line; do
         *v\$datafile*'in ('*) rows </dev/null ;;
         *v\$datafile*) rows <"$STAND_IN/datafiles" ;;
         *v\$logfile*) printf '%s\n' "$database/redo01.log" | rows ;;
+        *v\$archived_log*) printf '%s\n' "${STAND_IN_LATER_LOG:-}" | rows ;;
+        *v\$archive_dest*) printf '%s\n' "${STAND_IN_ARCHIVE:-$database/archive}" USE_DB_RECOVERY_FILE_DEST standby '' | rows ;;
         *v\$tempfile*) printf '%s\n' "${STAND_IN_TEMPFILE:-$database/temp.dbf}" | rows ;;
         esac
         ;;
