@@ -729,6 +729,17 @@ files_that_are_there() {
     done <"$work.rows"
 }
 
+# RMAN makes no directories, and would say so when it comes to the file, hours later perhaps. $1 is what the files are.
+refuse_missing_directories() {
+    missing=$(while IFS= read -r file; do
+        case $file in
+        /*) [ -d "${file%/*}/" ] && [ -w "${file%/*}/" ] || printf '%s\n' "${file%/*}/" ;;
+        esac
+    done <"$work.rows" | sort -u)
+    [ -z "$missing" ] ||
+        give_up 610 "directories of the $1 of $sid are missing, or this user cannot write there: $(some_of "$missing")" "mount the disks, or mkdir -p $(some_of "$missing")"
+}
+
 # Names for a message: the first three.
 some_of() {
     printable "$(printf '%s\n' "$1" | sed -n '1,3p' | tr '\n' ' ')"
@@ -822,6 +833,7 @@ refuse_living_control_files() {
         give_up 603 "the control files of $sid are not known: $verdict" "$(hint_of "$verdict")"
     sed 's/, */\
 /g' "$work.rows" | tr -d "'" >"$work.control" && cp "$work.control" "$work.rows"
+    refuse_missing_directories 'control files'
     there=$(files_that_are_there)
     if [ -z "$there" ]; then
         control_is_new=yes
@@ -884,7 +896,7 @@ catalog_command() {
 find_archived_logs() {
     : >"$work.places"
     [ -z "$datafiles" ] || return 0
-    ask_sqlplus "select '<' || destination || '>' from v\$archive_dest where status = 'VALID'" ||
+    ask_sqlplus "select '<' || destination || '>' from v\$archive_dest where destination is not null" ||
         give_up 603 "where $sid archives its logs is not known: $verdict" "$(hint_of "$verdict")"
     while IFS= read -r place; do
         case $place in
@@ -923,7 +935,9 @@ refuse_living_files() {
     ask_sqlplus "select '<' || name || '>' from v\$datafile" "select '<' || member || '>' from v\$logfile" ||
         give_up 603 "the files of $sid are not known: $verdict" "$(hint_of "$verdict")"
     there=$(files_that_are_there)
-    [ -n "$there" ] && [ -z "$force$check" ] || return 0
+    [ -z "$check" ] || return 0
+    [ "$use_copies" ] || refuse_missing_directories 'data files and online logs'
+    [ -n "$there" ] && [ -z "$force" ] || return 0
     give_up 503 "files of database $database_name are there: $(some_of "$there")" 'online redo logs may hold the last changes: save them. If the files are meant to be overwritten, run this again with --force'
 }
 
@@ -1139,6 +1153,7 @@ refuse_living_datafiles() {
         give_up 603 "the data files of $sid are not known: $verdict" "$(hint_of "$verdict")"
     [ "$(wc -l <"$work.rows")" -eq "$(printf '%s\n' "$datafiles" | tr , '\n' | sort -u | wc -l)" ] ||
         give_up 505 "the database has not all of the data files $datafiles" "their numbers are FILE# of V\$DATAFILE"
+    refuse_missing_directories "data file $datafiles"
     there=$(files_that_are_there)
     [ -z "$there" ] || [ "$force" ] ||
         give_up 503 "the data file is there: $(some_of "$there")" 'if it is damaged and meant to be overwritten, run this again with --force'
@@ -1276,6 +1291,7 @@ stop_child() {
         sleep 1 9<&-
         waited=$((waited + 1))
     done
+    child=
 }
 
 # interrupted NAME NUMBER
@@ -1283,13 +1299,15 @@ interrupted() {
     trap '' HUP INT TERM
     case $changed in
     nothing) what='the database is as it was' again='run this again' ;;
-    instance) what="the instance $sid may be started, nothing is restored" again='run this again' ;;
-    control) what="the control file of $sid may be restored, no data file was touched" again='run this again with --force' ;;
+    instance | control) what='no data file was touched' again='run this again' ;;
     files) what="${datafiles:+data file $datafiles of }database $sid is half restored and cannot be used" again='run this again with --force' ;;
     open) what="the database is open; restore $job may or may not be deleted" again="next: make a full backup" ;;
     esac
     complain 101 "ended by signal $1 during $step; $what" "$again"
     stop_child || complain 102 "process $child does not end, perhaps it hangs on $restore; $sid stays locked until it does"
+    case $changed in
+    instance | control) [ "$child" ] || put_back ;;
+    esac
     exit $((128 + $2))
 }
 

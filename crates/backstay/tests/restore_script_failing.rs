@@ -374,8 +374,8 @@ fn the_host_is_checked_before_anything() {
 }
 
 /// Starts the script with an `rman` that restores until it is stopped, and waits until it does.
-fn start_endless(site: &Site, behaviour: &str) -> (Running, Pid) {
-    let mut command = site.command("192.0.2.1", &[]);
+fn start_endless(site: &Site, behaviour: &str, options: &[&str]) -> (Running, Pid) {
+    let mut command = site.command("192.0.2.1", options);
     command.env("STAND_IN_RMAN", behaviour);
     let running = Running::of(command);
     let pid = site.host.path("stand-in/pid");
@@ -394,7 +394,7 @@ fn a_signal_stops_rman_and_says_how_far_it_was() {
         ] {
             scope.spawn(move || {
                 let site = Site::new();
-                let (running, rman) = start_endless(&site, behaviour);
+                let (running, rman) = start_endless(&site, behaviour, &[]);
                 running.signal(signal);
                 let said = running.end();
                 said.must_end_with(128 + number)
@@ -411,9 +411,55 @@ fn a_signal_stops_rman_and_says_how_far_it_was() {
 }
 
 #[test]
+fn a_signal_before_a_data_file_is_touched_leaves_all_as_it_was() {
+    let site = Site::new();
+    let (running, rman) = start_endless(&site, "endless-check", &["--check"]);
+    assert_eq!(site.state(), "mounted");
+    running.signal(Signal::TERM);
+    let said = running.end();
+    said.must_end_with(143)
+        .must_complain("during the check; no data file was touched")
+        .must_say("RRS015I the instance SND is as it was found: not started");
+    assert!(test_kill_process(rman).is_err(), "rman lives");
+    assert!(site.database_files().is_empty());
+    assert_eq!(site.state(), "none");
+}
+
+#[test]
+fn a_directory_that_is_missing_is_named_before_anything_is_written() {
+    let site = Site::new();
+    let mut command = site.command("192.0.2.1", &[]);
+    command.env("STAND_IN_CONTROL_FILES", "/no/such/place/control01.ctl");
+    let said = Said::of(&command.output().unwrap());
+    site.must_fail(
+        &said,
+        610,
+        "directories of the control files of SND are missing",
+    );
+    said.must_complain("mkdir -p /no/such/place/");
+    let files = format!("{}\n/no/such/disk/users.dbf\n", site.database("system.dbf"));
+    site.write("stand-in/datafiles", &files);
+    for options in [&[] as &[&str], &["--force"]] {
+        let said = site.run(options);
+        site.must_fail(&said, 610, "/no/such/disk/");
+        assert!(site.database_files().is_empty());
+        assert_eq!(site.state(), "none");
+    }
+    site.run(&["--check"]).must_end_with(0);
+    let site = Site::new().with_living_database("mounted");
+    site.write("stand-in/datafiles", &files);
+    let said = site.run(&["--datafile", "2"]);
+    site.must_fail(
+        &said,
+        610,
+        "directories of the data file 2 of SND are missing",
+    );
+}
+
+#[test]
 fn two_runs_for_one_database_do_not_overlap_even_when_the_first_was_killed_and_its_rman_lives() {
     let site = Site::new();
-    let (running, rman) = start_endless(&site, "endless");
+    let (running, rman) = start_endless(&site, "endless", &[]);
     let before = site.commands();
     let second = || site.run(&["--force"]);
     site.must_fail(&second(), 401, "another run for SND is going on");
@@ -477,7 +523,7 @@ fn another_shell_does_the_same() {
     site.must_fail(&said, 501, "database SND is open");
     site.lose_all_again();
     site.run(&["--check"]).must_end_with(0);
-    let (running, rman) = start_endless(&site, "endless");
+    let (running, rman) = start_endless(&site, "endless", &[]);
     running.signal(Signal::TERM);
     running.end().must_end_with(143);
     assert!(test_kill_process(rman).is_err(), "rman lives");

@@ -129,7 +129,7 @@ restore_to() {
 }
 
 go_on_for_ever() {
-    [ "$behaviour" = endless ] || trap '' TERM
+    [ "$behaviour" != stubborn ] || trap '' TERM
     echo $$ >"$STAND_IN/pid.new" && mv "$STAND_IN/pid.new" "$STAND_IN/pid"
     while :; do
         sleep 0.05
@@ -138,6 +138,7 @@ go_on_for_ever() {
 
 validate() {
     say 03090 "Starting restore at $now"
+    [ "$behaviour" != endless-check ] || go_on_for_ever
     [ "$behaviour" != validation-fails ] || stack restore "ORA-19587: error occurred reading 8192 bytes at block number 3" \
         'RMAN-06023: no backup or copy of datafile 2 found to restore'
     say 08180 'channel c1: validation complete, elapsed time: 00:00:01'
