@@ -87,7 +87,7 @@ const LATE: [(&str, u32, &str); 15] = [
     ("recover-fails", 802, "ORA-00600: internal error code"),
     ("redo-ends-badly", 802, "ORA-01110: data file 1: x"),
     (
-        "redo-ends-always",
+        "redo-ends-earlier-and-earlier",
         802,
         "RMAN-06054: media recovery requesting unknown",
     ),

@@ -153,6 +153,8 @@ recover() {
     recover-fails) stack recover 'ORA-00283: recovery session canceled due to errors' 'ORA-00600: internal error code' ;;
     redo-ends-badly) stack recover 'RMAN-06054: media recovery requesting unknown archived log for thread 1 with sequence 8 and starting SCN of 1200' 'ORA-01110: data file 1: x' ;;
     redo-ends-always) until='' ;;
+    redo-ends-earlier-and-earlier)
+        [ -z "$until" ] || stack recover 'RMAN-06054: media recovery requesting unknown archived log for thread 1 with sequence 7 and starting SCN of 900' ;;
     redo-ends-as-in-release-10)
         [ "$until" ] || stack recover 'RMAN-06054: media recovery requesting unknown log: thread 1 seq 8 lowscn 1200' ;;
     online-logs-are-there) until=all ;;
