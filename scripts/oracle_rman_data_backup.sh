@@ -2,6 +2,8 @@
 # Backs up an Oracle database with RMAN onto a mount of the store and has the store seal it, by the store's REST API.
 # What lives here: one run, from the checks to the seal. What does not: mounting, scheduling, restoring.
 #
+# --archived-logs makes it a backup of archived logs only; oracle_rman_archivelog_backup.sh beside it is that, by name.
+#
 # Runs on the database host as the owner of the Oracle software; needs curl, and nothing that Linux does not have.
 # Options, examples and exit statuses: --help. Each message explained: docs/RMAN-SCRIPT.md of Backstay.
 #
@@ -45,7 +47,7 @@ $PROGRAM [OPTIONS] <log-dir> <store-ip[:port]> <mount>
 Backs up a database with RMAN onto a mount of the store, then lets the store seal it:
 GET (stops if too many snapshots are pending), POST, RMAN, uploadlog, PUT.
 
-  <log-dir>             directory for rman_full_backup_<stamp>.log
+  <log-dir>             directory for rman_full_backup_<stamp>.log, or rman_archivelog_backup_<stamp>.log
   <store-ip[:port]>     the store's REST API, port $DEFAULT_PORT unless given; [ADDRESS]:PORT for IPv6
   <mount>               name of the backup mount, upper and lower case as on the store
 
@@ -54,10 +56,13 @@ GET (stops if too many snapshots are pending), POST, RMAN, uploadlog, PUT.
   --local-mount DIR     where the mount is mounted here; default: found in /proc/mounts by the store's address and
                         the export /Phoenix/<mount>/oracle_data, or else /local/<mount>
   --full                full backup sets, instead of image copies that are brought up to date
+  --archived-logs       no data: only the archived logs that are in no backup yet, and the control file
   --channels N          so many RMAN channels, 1 to $CHANNELS_MAX; default 1, all that Standard Edition allows
   --tag TAG             RMAN's tag, at most $TAG_LENGTH_MAX letters, digits and _; default: made from the mount's name
   --keep-days N         after the backup, delete this tag's archived-log pieces, and with --full its backup sets, that
                         are older than N days; default: nothing is deleted
+  --delete-input-days N after the seal, delete archived logs on the database's own disk that are older than N days and
+                        are in a backup on disk; default: none is deleted
   --timeout SECONDS     how long the store may take for uploadlog and PUT; default $ANSWER_SECONDS_MAX
   -h, --help            this text
 
@@ -65,6 +70,7 @@ Examples:
   $PROGRAM /home/oracle/log 192.0.2.1 testmount
   $PROGRAM --database PRD --channels 4 --local-mount /backup/prd /home/oracle/log 192.0.2.1:9090 prd
   $PROGRAM --full --keep-days 8 /home/oracle/log 192.0.2.1 testmount
+  $PROGRAM --archived-logs --delete-input-days 2 /home/oracle/log 192.0.2.1 testmount
 
 Exit status:
     0  the backup is made and sealed
@@ -76,6 +82,7 @@ Exit status:
     7  too many snapshots are pending on the mount; RMAN was not started
     8  RMAN failed or could not be started, or its log does not show a whole backup; nothing was sealed
     9  the backup lies on the mount, but it is not known to be sealed: the message says what to do
+   10  the backup is made and sealed; old archived logs could not be deleted from the database's disk
   129, 130, 143  ended by HUP, INT or TERM; RMAN was stopped
 END
 }
@@ -115,7 +122,7 @@ complain() {
     [ -z "$log" ] || [ ! -f "$log" ] || printf 'The log of this run: %s\n' "$log" >&2
 }
 
-# fail NUMBER TEXT [HINT]: the end; the first digit of the number is the exit status.
+# fail NUMBER TEXT [HINT]: the end; the exit status is the number without its last two digits.
 fail() {
     complain "$@"
     exit "${1%??}"
@@ -140,13 +147,16 @@ is_number_within() {
 }
 
 parse_arguments() {
-    sid=${ORACLE_SID:-} home=${ORACLE_HOME:-} local_mount='' mode=copies channels=1 tag='' keep_days=''
+    sid=${ORACLE_SID:-} home=${ORACLE_HOME:-} local_mount='' mode=copies channels=1 tag='' keep_days='' input_days=''
     sid_is_given=''
     while [ $# -gt 0 ]; do
         case $1 in
         -h | --help) usage && exit 0 ;;
-        --full) mode=full ;;
-        --database | --oracle-home | --local-mount | --channels | --tag | --keep-days | --timeout)
+        --full | --archived-logs)
+            [ "$mode" = copies ] || [ "$mode" = "${1#--}" ] || wrong_usage 212 '--full and --archived-logs exclude each other'
+            mode=${1#--}
+            ;;
+        --database | --oracle-home | --local-mount | --channels | --tag | --keep-days | --delete-input-days | --timeout)
             [ $# -ge 2 ] && [ -n "$2" ] || wrong_usage 201 "$1 needs a value"
             take_option "$1" "$2"
             shift
@@ -180,6 +190,10 @@ take_option() {
     --keep-days)
         is_number_within 1 36500 "$2" || wrong_usage 206 '--keep-days is a number of days from 1 on'
         keep_days=$2
+        ;;
+    --delete-input-days)
+        is_number_within 1 36500 "$2" || wrong_usage 213 '--delete-input-days is a number of days from 1 on'
+        input_days=$2
         ;;
     --timeout)
         is_number_within 1 604800 "$2" || wrong_usage 207 '--timeout is a number of seconds from 1 to 604800'
@@ -357,6 +371,8 @@ check_mount_options() {
     done
 }
 
+# One lock for runs of either kind: the POST of one would begin anew what the other is at.
+#
 # The kernel keeps the lock for this process and for RMAN, which inherits it: it ends with the last of them, however they
 # end, and is never stale. The file itself stays; removing it would let two runs hold two files of one name.
 take_lock() {
@@ -377,6 +393,7 @@ open_log() {
     stamp=$(date +%Y%m%d_%H%M%S) number=1
     while [ -z "$log" ] && [ "$number" -le "$LOGS_IN_A_SECOND_MAX" ]; do
         stem=rman_full_backup_$stamp
+        [ "$mode" != archived-logs ] || stem=rman_archivelog_backup_$stamp
         [ "$number" -eq 1 ] || stem=${stem}_$number
         if (set -C && : >"$log_directory/$stem.log") 2>/dev/null; then
             log=$log_directory/$stem.log
@@ -386,7 +403,7 @@ open_log() {
     done
     [ -n "$log" ] || fail 315 "no log can be written in $log_directory" 'is the disk full?'
     cd -P -- "$log_directory" || fail 302 "the log directory $log_directory cannot be entered"
-    say "RDB001I backup of database $sid onto mount $mount of store $host:$port, mounted at $local_mount; process $$"
+    say "RDB001I backup of $([ "$mode" != archived-logs ] || echo 'the archived logs of ')database $sid onto mount $mount of store $host:$port, mounted at $local_mount; process $$"
     { [ -s "$log" ] && : >"$work.answer"; } || fail 315 "the log $log cannot be written" 'is the disk full?'
 }
 
@@ -649,30 +666,47 @@ rman_commands() {
         echo "allocate channel c$number device type disk format '$local_mount/%U';"
         number=$((number + 1))
     done
-    if [ "$mode" = full ]; then
-        echo "backup as backupset full filesperset 1 tag '$tag' database force;"
-    else
+    case $mode in
+    full) echo "backup as backupset full filesperset 1 tag '$tag' database force;" ;;
+    copies)
         echo "crosscheck copy of database tag '$tag';"
         echo "delete noprompt expired copy of database tag '$tag';"
         echo "backup incremental level 1 for recover of copy with tag '$tag' database;"
         echo "recover copy of database with tag '$tag';"
         echo "delete noprompt backupset tag '$tag';"
-    fi
+        ;;
+    esac
     echo "sql 'alter system archive log current';"
     echo "backup as backupset filesperset 4 tag '${tag}_LOG' archivelog all not backed up 1 times;"
     [ -z "$keep_days" ] || echo "delete noprompt backupset tag '${tag}_LOG' completed before 'sysdate-$keep_days';"
     [ -z "$keep_days" ] || [ "$mode" != full ] ||
         echo "delete noprompt backupset tag '$tag' completed before 'sysdate-$keep_days';"
-    echo "backup as backupset tag '${tag}_SPF' spfile;"
+    [ "$mode" = archived-logs ] || echo "backup as backupset tag '${tag}_SPF' spfile;"
     echo "backup as copy tag '${tag}_CTL' current controlfile format '$local_mount/control_D-%d_I-%I.ctl' reuse;"
     echo '}'
     echo 'exit;'
 }
 
-run_rman() {
+kind_of_backup() {
+    case $mode in
+    full) echo 'full backup sets' ;;
+    copies) echo 'image copies, brought up to date' ;;
+    archived-logs) echo 'archived logs only' ;;
+    esac
+}
+
+back_up() {
     step=RMAN
     rman_commands >"$stem.rman" || fail 808 "RMAN's commands cannot be written in $log_directory" 'is the disk full?'
-    say "RDB005I RMAN begins: $([ "$mode" = full ] && echo 'full backup sets' || echo 'image copies, brought up to date'), channels $channels, tag $tag"
+    say "RDB005I RMAN begins: $(kind_of_backup), channels $channels, tag $tag"
+    run_rman ||
+        fail 803 "the log $log is gone or cannot be read: whether RMAN made a backup is not known (it ended with status $rman_status)" 'nothing was sealed; run this again'
+    judge_backup
+}
+
+# Runs the commands in $stem.rman. Leaves RMAN's status in rman_status and what it said in $work.rman, and on top of the log
+# of this run; returns 1 if that is not to be had.
+run_rman() {
     lines_before=$(wc -l <"$log")
     ORACLE_SID=$sid ORACLE_HOME=$home PATH=$home/bin:$PATH
     NLS_LANG=AMERICAN_AMERICA NLS_DATE_FORMAT='YYYY-MM-DD HH24:MI:SS'
@@ -683,20 +717,17 @@ run_rman() {
     wait "$child"
     rman_status=$?
     child=
-    [ -f "$log" ] && [ -r "$log" ] ||
-        fail 803 "the log $log is gone or cannot be read: whether RMAN made a backup is not known (it ended with status $rman_status)" 'nothing was sealed; run this again'
-    tail -n "+$((lines_before + 1))" "$log" >"$work.rman" ||
-        fail 803 "the log $log cannot be read: whether RMAN made a backup is not known (it ended with status $rman_status)" 'nothing was sealed; run this again'
-    judge_backup
+    [ -f "$log" ] && [ -r "$log" ] && tail -n "+$((lines_before + 1))" "$log" >"$work.rman"
 }
 
-# First line: ok, or why this is not the log of a good backup. Then the warnings, a line each.
+# judge_rman_log WANTED: first line: ok, or why this is not the log of a good run. Then the warnings, a line each. WANTED is
+# backup, or nothing for commands that RMAN announces no beginning and end of.
 #
 # With msgno every line of RMAN's carries a number, so numbers alone say nothing. An error is an error stack, a failed
 # command, or a line of the server's. It is none in two cases: behind a line with WARNING, and when RMAN says that another
 # channel took over.
 judge_rman_log() {
-    awk '
+    awk -v wanted="$1" '
         function reason(line) { if (reasons++ < 3) why = why (why == "" ? "" : "; ") substr(line, 1, 200) }
         { line = $0; sub(/\r$/, "", line); while (sub(/^(RMAN> ?|[0-9]+> ?)/, "", line)); sub(/^[ \t]+/, "", line); text = line; sub(/^RMAN-[0-9]+: /, "", text) }
         line == "" { next }
@@ -724,8 +755,8 @@ judge_rman_log() {
             if (why == "") {
                 if (stack) reason("an error stack")
                 else if (!connected) reason("RMAN was not connected to a database")
-                else if (!begun) reason("no backup was begun")
-                else if (ended < begun || !backups) reason("a step was begun and not finished")
+                else if (wanted == "backup" && !begun) reason("no backup was begun")
+                else if (ended < begun || (wanted == "backup" && !backups)) reason("a step was begun and not finished")
                 else if (!complete) reason("the log is cut off, its last line is missing")
             }
             print why == "" ? "ok" : why
@@ -752,7 +783,7 @@ files_in_log() {
 }
 
 judge_backup() {
-    judge_rman_log >"$work.verdict"
+    judge_rman_log backup >"$work.verdict"
     verdict=$(printable "$(sed -n 1p "$work.verdict")")
     nothing_sealed="nothing was sealed; the log names the cause: $log"
     [ "$rman_status" -eq 0 ] ||
@@ -809,6 +840,23 @@ seal() {
     say "RDB008I the store has sealed the backup as snapshot $snapshot"
 }
 
+# After the seal, because what is deleted here is nowhere else but in the backup; and only what is in a backup that RMAN
+# still finds, hence the crosscheck.
+delete_input() {
+    [ -n "$input_days" ] || return 0
+    step='the deletion of old archived logs'
+    {
+        echo 'crosscheck backup of archivelog all;'
+        echo "delete noprompt archivelog all completed before 'sysdate-$input_days' backed up 1 times to device type disk;"
+        echo 'exit;'
+    } >"$stem.rman" && run_rman && judge_rman_log nothing >"$work.verdict" || : >"$work.verdict"
+    verdict=$(printable "$(sed -n 1p "$work.verdict")")
+    [ "${rman_status:-1}" -eq 0 ] && [ "$verdict" = ok ] ||
+        fail 1001 "the backup is sealed, but archived logs older than $input_days days were not all deleted: ${verdict:-the log of RMAN cannot be read}" \
+            "the disk of the archived logs may fill up; the log names the cause: $log"
+    say "RDB009I $(sed -n 's/^RMAN-[0-9]*: *//; /^deleted archived log/p' "$work.rman" | wc -l) archived logs older than $input_days days are deleted from the database's disk"
+}
+
 # ---- The end, wanted or not -----------------------------------------------------------------------------------------
 
 clean_up() {
@@ -847,6 +895,7 @@ interrupted() {
     'the PUT') what='whether the backup is sealed is not known: look on the store for a snapshot from now' ;;
     'the uploadlog') what="the backup is on the mount, but not sealed" ;;
     RMAN) what='RMAN is being stopped, nothing is sealed' ;;
+    'the deletion of old archived logs') what='the backup is made and sealed' ;;
     *) what='no backup was made' ;;
     esac
     complain 101 "ended by signal $1 during $step; $what" 'run this again'
@@ -872,7 +921,8 @@ take_lock
 open_log
 ask_whether_to_begin
 begin_backup
-run_rman
+back_up
 upload_log
 seal
+delete_input
 exit 0

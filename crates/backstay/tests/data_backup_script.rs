@@ -325,9 +325,11 @@ fn an_rman_that_does_not_listen_is_killed() {
     assert!(test_kill_process(host.rman()).is_err(), "rman lives");
 }
 
-/// Each number that the script can say, in the order of its text.
+/// Each number that the script, or the one that only calls it, can say.
 fn numbers_in_the_script() -> BTreeSet<String> {
-    let text = fs::read_to_string(script()).unwrap();
+    let caller = script().with_file_name("oracle_rman_archivelog_backup.sh");
+    let text = [script(), caller].map(|path| fs::read_to_string(path).unwrap());
+    let text = text.join("\n");
     let words = text
         .split_whitespace()
         .map(|word| word.trim_matches(['"', '\'']));
@@ -355,6 +357,7 @@ fn the_document_explains_each_message() {
     let document = fs::read_to_string(path).unwrap();
     let numbers = numbers_in_the_script();
     assert!(numbers.len() > 40, "{numbers:?}");
+    assert!(numbers.contains("RDB316") && numbers.contains("RDB1001"));
     let missing: Vec<_> = numbers
         .iter()
         .filter(|number| !document.contains(number.as_str()))
@@ -564,6 +567,7 @@ fn wrong_options_are_refused_and_help_names_every_exit_status() {
         &["--tag", "a b"],
         &["--tag", "a23456789012345678901234567"],
         &["--keep-days", "-1"],
+        &["--delete-input-days", "0"],
         &["--timeout", "0"],
         &["--timeout"],
         &["--no-such-option"],
@@ -577,8 +581,8 @@ fn wrong_options_are_refused_and_help_names_every_exit_status() {
     }
     let help = Said::of(&host.bare_command().arg("--help").output().unwrap());
     help.must_end_with(0).must_say("Examples:");
-    for status in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
-        help.must_say(&format!("\n    {status}  "));
+    for status in [0, 2, 3, 4, 5, 6, 7, 8, 9, 10] {
+        help.must_say(&format!("\n{status:5}  "));
     }
     help.must_say("129, 130, 143");
 }

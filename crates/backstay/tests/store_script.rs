@@ -53,6 +53,22 @@ fn a_backup_is_sealed_with_its_files_and_its_log() {
 }
 
 #[test]
+fn archived_logs_are_sealed_with_the_data_that_lies_there() {
+    let (world, host, store) = world_and_host("");
+    host.run(&store, &[]).must_end_with(0);
+    let logs = data_backup_world::script().with_file_name("oracle_rman_archivelog_backup.sh");
+    let host = host.with_script(&logs);
+    host.run(&store, &["--delete-input-days", "2"])
+        .must_end_with(0)
+        .must_say("RDB009I 2 archived logs older than 2 days are deleted");
+    let snapshots = world.snapshots("testmount");
+    assert_eq!(snapshots.len(), 2);
+    assert_eq!(snapshots[0].files, snapshots[1].files);
+    let jobs = world.jobs("testmount");
+    assert!(jobs.iter().all(|job| job.state == JobState::Successful));
+}
+
+#[test]
 fn nothing_is_sealed_that_failed_and_the_next_run_begins_anew() {
     let (world, host, store) = world_and_host("");
     for (behaviour, number) in [("fail", 801), ("no-log", 803), ("missing-file", 806)] {

@@ -37,6 +37,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub struct Host {
     directory: tempfile::TempDir,
     mounted: bool,
+    script: PathBuf,
     /// What runs the script.
     shell: &'static [&'static str],
 }
@@ -71,6 +72,7 @@ impl Host {
         let host = Host {
             directory,
             mounted: false,
+            script: script(),
             shell: &["dash"],
         };
         for below in ["log", "mount", "home/bin"] {
@@ -85,6 +87,12 @@ impl Host {
     /// Another shell, as other distributions have under the name of sh.
     pub fn with_shell(mut self, shell: &'static [&'static str]) -> Host {
         self.shell = shell;
+        self
+    }
+
+    /// Another script than the one for data.
+    pub fn with_script(mut self, script: &Path) -> Host {
+        self.script = script.to_path_buf();
         self
     }
 
@@ -115,7 +123,7 @@ impl Host {
         command
             .arg("--default-signal")
             .args(self.shell)
-            .arg(script())
+            .arg(&self.script)
             .env("ORACLE_SID", "SND")
             .env("ORACLE_HOME", self.path("home"))
             .env("TWO_TASK", "elsewhere")
@@ -161,7 +169,7 @@ impl Host {
         self.path("stand-in/pid").exists()
     }
 
-    /// What the stand-in noted: `arguments`, `environment` or `commands`.
+    /// What the stand-in noted: `arguments`, `environment`, `commands` or `deletion`.
     pub fn rman_noted(&self, what: &str) -> String {
         let path = self.path("stand-in").join(what);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -177,12 +185,17 @@ impl Host {
         names
     }
 
-    /// The script leaves its lock file, named after the mount, because removing it would be a race.
-    fn remove_lock(&self) {
+    /// A script leaves its lock file, named after the mount or the home, because removing it would be a race.
+    fn remove_locks(&self) {
+        self.remove_lock(&self.mount());
+        self.remove_lock(&self.path("home"));
+    }
+
+    fn remove_lock(&self, locked: &Path) {
         let cksum = "printf %s \"$1\" | cksum | cut -d' ' -f1";
         let output = Command::new("sh")
             .args(["-c", cksum, "sh"])
-            .arg(self.mount())
+            .arg(locked)
             .output();
         let sum = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         let (Ok(sum), Ok(entries)) = (sum, fs::read_dir("/tmp")) else {
@@ -212,7 +225,7 @@ impl Drop for Host {
         if self.mounted {
             run("umount", &["-l"], &self.mount());
         }
-        self.remove_lock();
+        self.remove_locks();
     }
 }
 
@@ -288,8 +301,14 @@ impl Said {
     /// The script failed with the status that the number of its first message begins with, and gave this reason.
     #[track_caller]
     pub fn must_fail_with(&self, number: u32, reason: &str) -> &Said {
+        self.must_fail_as("RDB", number, reason)
+    }
+
+    /// As [`Said::must_fail_with`], for a script whose messages begin otherwise.
+    #[track_caller]
+    pub fn must_fail_as(&self, letters: &str, number: u32, reason: &str) -> &Said {
         self.must_end_with(i32::try_from(number / 100).unwrap());
-        self.must_complain(&format!("RDB{number}E "));
+        self.must_complain(&format!("{letters}{number}E "));
         self.must_complain(reason)
     }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Stands in for Oracle's rman: writes the log of `rman ... msgno` in its grammar, and files where the formats want them.
 #
-# STAND_IN is a directory for notes: pid, arguments, environment, commands. STAND_IN_RMAN says how it behaves:
-#   good (or nothing), or one of the names in the `case`s below.
+# STAND_IN is a directory for notes: pid, arguments, environment, commands, and deletion, which are the commands of a run
+# that only deletes archived logs. STAND_IN_RMAN says how it behaves: good (or nothing), or one of the names in the `case`s
+# below.
 set -u
 behaviour=${STAND_IN_RMAN:-good}
 printf '%s\n' "$*" >"$STAND_IN/arguments"
@@ -12,7 +13,9 @@ for argument in "$@"; do
     cmdfile=*) commands=${argument#cmdfile=} ;;
     esac
 done
-cp "$commands" "$STAND_IN/commands"
+note=commands
+! grep -q '^delete noprompt archivelog' "$commands" || note=deletion
+cp "$commands" "$STAND_IN/$note"
 mount=$(sed -n "s|.*device type disk format '\(.*\)/%U';|\1|p" "$commands" | sed -n 1p)
 now=$(date '+%Y-%m-%d %H:%M:%S')
 
@@ -59,7 +62,7 @@ image_copy() {
     say 08581 'channel c1: datafile copy complete, elapsed time: 00:00:01'
 }
 
-backup_data() {
+back_up_data() {
     say 03090 "Starting backup at $now"
     if grep -q '^backup as backupset full' "$commands"; then
         for file in 1 2; do
@@ -75,19 +78,25 @@ backup_data() {
     say 03091 "Finished backup at $now"
 }
 
-backup_the_rest() {
+back_up_logs() {
     say 03090 "Starting backup at $now"
     say 08017 'channel c1: starting archived log backup set'
     say 08014 'channel c1: specifying archived log(s) in backup set'
     say 08504 'input archived log thread=1 sequence=7 RECID=7 STAMP=1099'
     set_piece 07arch_1_1 "${tag}_LOG"
     say 03091 "Finished backup at $now"
+}
+
+back_up_parameters() {
     say 03090 "Starting backup at $now"
     say 08008 'channel c1: starting full datafile backup set'
     say 08010 'channel c1: specifying datafile(s) in backup set'
     say 08113 'including current SPFILE in backup set'
     set_piece 08spfile_1_1 "${tag}_SPF"
     say 03091 "Finished backup at $now"
+}
+
+back_up_control_file() {
     say 03090 "Starting backup at $now"
     say 08580 'channel c1: starting datafile copy'
     say 08000 'copying current control file'
@@ -100,7 +109,26 @@ backup_the_rest() {
     say 03091 "Finished Control File and SPFILE Autobackup at $now"
 }
 
-tag=$(sed -n "s/.*tag '\([A-Z0-9_]*\)'.*/\1/p" "$commands" | sed -n 1p)
+delete_logs() {
+    say 08158 "crosschecked backup piece: found to be 'AVAILABLE'"
+    say 08517 'backup piece handle=/local/testmount/07arch_1_1 RECID=7 STAMP=1099'
+    case $behaviour in
+    deletion-fails) stack 'ORA-27056: could not delete file' && exit 1 ;;
+    deletion-fails-with-status-0) stack 'ORA-27056: could not delete file' && exit 0 ;;
+    deletion-is-cut-off) exit 0 ;;
+    esac
+    say 08138 'WARNING: archived log not deleted - must create more backups'
+    say 08515 'archived log file name=/oracle/SND/oraarch/SNDarch1_8.dbf thread=1 sequence=8'
+    for sequence in 5 6; do
+        say 08071 'deleted archived log'
+        say 08515 "archived log file name=/oracle/SND/oraarch/SNDarch1_$sequence.dbf RECID=$sequence STAMP=1099"
+    done
+    say 06064 'Deleted 2 objects'
+    echo && echo 'Recovery Manager complete.'
+    exit 0
+}
+
+tag=$(sed -n "s/.*tag '\([A-Z0-9_]*\)_CTL'.*/\1/p" "$commands" | sed -n 1p)
 echo
 echo 'Recovery Manager: Release 19.0.0.0.0 - Production on Mon Nov 23 15:00:00 2026'
 echo
@@ -110,6 +138,7 @@ sed 's/^/RMAN> /' "$commands"
 say 08030 'allocated channel: c1'
 say 08500 'channel c1: SID=42 device type=DISK'
 echo $$ >"$STAND_IN/pid.new" && mv "$STAND_IN/pid.new" "$STAND_IN/pid"
+[ "$note" = commands ] || delete_logs
 
 case $behaviour in
 fail)
@@ -138,7 +167,7 @@ disk-full) blocks=1024 ;;
 large-log) awk 'BEGIN { for (n = 0; n < 40000; n++) print "RMAN-06005: this line makes the log longer, number " n }' ;;
 esac
 
-backup_data
+! grep -q '^backup.* database' "$commands" || back_up_data
 case $behaviour in
 fail-with-status-0) stack 'ORA-19809: limit exceeded for recovery files' && exit 0 ;;
 bare-error) echo 'ORA-19566: exceeded limit of 0 corrupt blocks for file /oracle/SND/sapdata1/x' ;;
@@ -166,7 +195,10 @@ deletes-pieces)
     rm "$mount/05incremental_1_1"
     ;;
 esac
-backup_the_rest
+back_up_logs
+! grep -q 'spfile;$' "$commands" || back_up_parameters
+back_up_control_file
+[ "$behaviour" != missing-piece ] || rm "$mount/07arch_1_1"
 [ "$behaviour" = cut-off ] || { echo && echo 'Recovery Manager complete.'; }
 case $behaviour in
 no-log) rm -- "${commands%.rman}.log" ;;
