@@ -178,6 +178,8 @@ pub enum SnapshotState {
     Intended,
     /// Taken and acknowledged; waits to become a recovery point.
     Pending,
+    /// It is a recovery point too, and kept for now.
+    Saved,
     /// Being removed.
     Removing,
     /// It was promised and is not there any more.
@@ -219,6 +221,18 @@ pub enum JobKind {
     DeleteMount,
     /// Removing a snapshot.
     DeleteSnapshot,
+    /// Making a recovery point of a snapshot, reading it back, and removing what is not kept.
+    RecoveryPoint,
+    /// Bringing a recovery point, or a part of it, back as files.
+    Restore,
+    /// Reading a recovery point back.
+    Verify,
+    /// Deleting a recovery point.
+    DeleteRecoveryPoint,
+    /// Looking at the whole repository.
+    Check,
+    /// Returning the space of deleted recovery points.
+    Sweep,
 }
 
 /// State of a job.
@@ -258,6 +272,28 @@ pub struct Job {
     pub error_message: String,
     /// What there is to say of it.
     pub detail: String,
+    /// How far it is, while it is at work and can tell.
+    #[serde(default)]
+    pub progress: Option<Progress>,
+}
+
+/// How far long work is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Bytes to do; 0 until it is known.
+    pub bytes_total: u64,
+    /// Bytes done, whether they were read, known before or skipped.
+    pub bytes_done: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Bytes done a second, since it began.
+    pub bytes_per_second: u64,
+    /// Seconds that are left at this rate, if there is one.
+    pub seconds_left: Option<u64>,
+    /// It stands still because somebody wants it to.
+    pub is_paused: bool,
 }
 
 /// How grave an event is.
@@ -287,4 +323,227 @@ pub struct Event {
     pub job: Option<u64>,
     /// What happened.
     pub text: String,
+}
+
+/// Whether a restore from a recovery point can work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PointState {
+    /// It was read back and is whole.
+    Usable,
+    /// It was not read back yet.
+    Unverified,
+    /// Something of it is damaged or missing.
+    Damaged,
+    /// Being deleted.
+    Deleting,
+}
+
+/// A recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryPoint {
+    /// Name: 64 hexadecimal digits; the first 8 do, while they are not another's too. restic knows it by the same.
+    pub id: String,
+    /// The mount it was made on; empty if no store made it.
+    pub mount: String,
+    /// The snapshot that it was made of.
+    pub snapshot: String,
+    /// Time of the PUT.
+    pub time: String,
+    /// Whether a restore can work.
+    pub state: PointState,
+    /// When it was last read back.
+    pub verified: Option<String>,
+    /// Nothing deletes it as long as it is held.
+    pub is_held: bool,
+    /// Files of the backup.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes that it added to the repository.
+    pub bytes_added: u64,
+    /// Names of the databases that it has files of.
+    pub databases: Vec<String>,
+}
+
+/// A recovery point with what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecoveryPointContent {
+    /// The recovery point.
+    pub point: RecoveryPoint,
+    /// What each RMAN log that was sent tells; none was sent, or each could be read or not.
+    pub logs: Vec<LogContent>,
+    /// Files that no log claims.
+    pub additional: Vec<PointFile>,
+}
+
+/// What one RMAN log tells of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogContent {
+    /// Its name on the database host.
+    pub name: String,
+    /// Where the database host had the mount.
+    pub mountpoint: String,
+    /// `parsed`, `partial`, `localised`, `nothing_found` or `not_sent`.
+    pub outcome: String,
+    /// The outcome in words.
+    pub told: String,
+    /// What the log places on the mount, and is not there.
+    pub missing: Vec<String>,
+    /// The databases.
+    pub databases: Vec<DatabaseContent>,
+}
+
+/// The files of a database in a recovery point. Paths are relative to the mount's root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatabaseContent {
+    /// Its name, where it is known.
+    pub name: Option<String>,
+    /// Its DBID, where it is known.
+    pub dbid: Option<u64>,
+    /// Data files.
+    pub datafiles: Vec<DatafileContent>,
+    /// Archived logs, as `thread 1 sequence 7`.
+    pub archived_logs: Vec<String>,
+    /// All its files.
+    pub files: Vec<PointFile>,
+    /// Files of sets that are not whole: they are of no use.
+    pub unusable: Vec<String>,
+}
+
+/// A data file in a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatafileContent {
+    /// Its number.
+    pub number: u32,
+    /// Its name on the database host.
+    pub name: Option<String>,
+    /// Its tablespace.
+    pub tablespace: Option<String>,
+    /// Pieces and copies that have it.
+    pub files: Vec<String>,
+}
+
+/// A file of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PointFile {
+    /// Below the mount's root.
+    pub path: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// What it is: `backup piece`, `image copy`, `control file`, …; empty if nobody knows.
+    pub kind: String,
+}
+
+/// What of a recovery point is to be brought back, and where. Nothing chosen: all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRequest {
+    /// The mount below whose `restores` it appears; none: the one that it was made on.
+    #[serde(default)]
+    pub mount: Option<String>,
+    /// Patterns of paths below the mount's root: `*` does not cross a slash, `**` does.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// All files of this database.
+    #[serde(default)]
+    pub database: Option<String>,
+    /// All pieces and copies that have one of these data files.
+    #[serde(default)]
+    pub datafiles: Vec<u32>,
+}
+
+/// Whether something stays that rules would delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// It stays.
+    pub is_held: bool,
+}
+
+/// How many recovery points of a mount stay. A point can stay for several reasons. All zero: every point stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionRules {
+    /// The newest so many.
+    #[serde(default)]
+    pub last: u32,
+    /// The newest of each day, for so many days that have one.
+    #[serde(default)]
+    pub daily: u32,
+    /// The newest of each week.
+    #[serde(default)]
+    pub weekly: u32,
+    /// The newest of each month.
+    #[serde(default)]
+    pub monthly: u32,
+    /// The newest of each year.
+    #[serde(default)]
+    pub yearly: u32,
+}
+
+/// What the rules of a mount mean for its recovery points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionPlan {
+    /// The mount.
+    pub mount: String,
+    /// Its rules.
+    pub rules: RetentionRules,
+    /// What becomes of each recovery point, the newest first.
+    pub points: Vec<RetentionDecision>,
+}
+
+/// What becomes of a recovery point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionDecision {
+    /// Its name.
+    pub id: String,
+    /// Its time.
+    pub time: String,
+    /// Whether it stays.
+    pub keep: bool,
+    /// Why.
+    pub reasons: Vec<String>,
+}
+
+/// The repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepositoryStats {
+    /// Its name.
+    pub id: String,
+    /// Where it is.
+    pub location: String,
+    /// File with its password, on the store.
+    pub password_file: String,
+    /// Recovery points.
+    pub points: u64,
+    /// Packs.
+    pub packs: u64,
+    /// Bytes of the packs.
+    pub bytes_stored: u64,
+    /// Different chunks and directories.
+    pub blobs: u64,
+    /// Plain bytes of the different chunks.
+    pub bytes_unique: u64,
+    /// Bytes of all files of all recovery points.
+    pub bytes_of_points: u64,
+}
+
+/// How a repository is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    /// Read every byte.
+    #[serde(default)]
+    pub read_data: bool,
+}
+
+/// How snapshots become recovery points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// They wait.
+    pub is_paused: bool,
+    /// Most bytes a second that go to the repository; none: as many as it takes.
+    pub bytes_per_second: Option<u64>,
 }

@@ -13,10 +13,19 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("brtools", &["oracle"]),
     ("nfs", &[]),
     ("api", &[]),
-    ("store", &["nfs", "api", "oracle"]),
+    ("repository", &[]),
+    ("store", &["nfs", "api", "oracle", "repository"]),
     (
         "backstay",
-        &["oracle", "practice", "brtools", "nfs", "api", "store"],
+        &[
+            "oracle",
+            "practice",
+            "brtools",
+            "nfs",
+            "api",
+            "repository",
+            "store",
+        ],
     ),
 ];
 
