@@ -50,11 +50,15 @@ pub enum Code {
     ClientNotAllowed,
     /// Ours: the store is stopping.
     Stopping,
+    /// Ours: the repository of recovery points does not answer, or somebody else works in it alone.
+    RepositoryUnavailable,
+    /// Ours: something in the repository is not what was written.
+    RepositoryDamaged,
 }
 
 impl Code {
     /// All codes, the documented ones first, each group ascending.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 21] = [
         Code::BackupNotStarted,
         Code::RestorePathMissing,
         Code::TooManyPendingSnapshots,
@@ -74,6 +78,8 @@ impl Code {
         Code::NoSpace,
         Code::ClientNotAllowed,
         Code::Stopping,
+        Code::RepositoryUnavailable,
+        Code::RepositoryDamaged,
     ];
 
     /// Whether the number is one of the documented product, and not ours.
@@ -103,6 +109,8 @@ impl Code {
             Code::NoSpace => OURS + 7,
             Code::ClientNotAllowed => OURS + 8,
             Code::Stopping => OURS + 9,
+            Code::RepositoryUnavailable => OURS + 10,
+            Code::RepositoryDamaged => OURS + 11,
         }
     }
 
@@ -130,6 +138,8 @@ impl Code {
             Code::NoSpace => "The store has no space left for this.",
             Code::ClientNotAllowed => "This address is not on the allow-list of the mount.",
             Code::Stopping => "The store is stopping. Try again.",
+            Code::RepositoryUnavailable => "The repository cannot be used now. Try again.",
+            Code::RepositoryDamaged => "The repository is damaged.",
         }
     }
 
@@ -146,8 +156,14 @@ impl Code {
             | Code::MountInconsistent
             | Code::MountBusy => 409,
             Code::BodyTooLarge => 413,
-            Code::ExportFailed | Code::Internal | Code::SnapshotFailed => 500,
-            Code::DecommissionInProgress | Code::Decommissioned | Code::Stopping => 503,
+            Code::ExportFailed
+            | Code::Internal
+            | Code::SnapshotFailed
+            | Code::RepositoryDamaged => 500,
+            Code::DecommissionInProgress
+            | Code::Decommissioned
+            | Code::Stopping
+            | Code::RepositoryUnavailable => 503,
             Code::NoSpace => 507,
         }
     }

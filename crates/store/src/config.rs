@@ -54,6 +54,21 @@ pub struct Config {
     /// Snapshots that may wait for each mount.
     #[serde(default = "max_pending_snapshots")]
     pub max_pending_snapshots: u64,
+    /// Where recovery points go: a directory, below the store's own unless absolute, or `s3:https://HOST/BUCKET[/PREFIX]`.
+    #[serde(default = "repository")]
+    pub repository: String,
+    /// File with the repository's password, below the store's directory unless absolute.
+    #[serde(default = "password_file")]
+    pub password_file: PathBuf,
+    /// Whether snapshots become recovery points.
+    #[serde(default = "ingest")]
+    pub ingest: bool,
+    /// Snapshots of each mount that are kept although they are recovery points too.
+    #[serde(default = "keep_local_snapshots")]
+    pub keep_local_snapshots: u64,
+    /// Kibibytes of a chunk, a power of two.
+    #[serde(default = "chunk_kib")]
+    pub chunk_kib: u64,
     /// How mounts are exported.
     #[serde(default)]
     pub export: ExportKind,
@@ -82,6 +97,26 @@ fn admin_listen() -> SocketAddr {
 
 fn max_pending_snapshots() -> u64 {
     5
+}
+
+fn repository() -> String {
+    "repository".to_owned()
+}
+
+fn password_file() -> PathBuf {
+    PathBuf::from("repository.key")
+}
+
+fn ingest() -> bool {
+    true
+}
+
+fn keep_local_snapshots() -> u64 {
+    1
+}
+
+fn chunk_kib() -> u64 {
+    repository::CHUNK_BYTES >> 10
 }
 
 fn exports_file() -> PathBuf {
@@ -123,6 +158,11 @@ impl Config {
             admin_listen: admin_listen(),
             portmapper_listen: None,
             max_pending_snapshots: max_pending_snapshots(),
+            repository: repository(),
+            password_file: password_file(),
+            ingest: ingest(),
+            keep_local_snapshots: keep_local_snapshots(),
+            chunk_kib: chunk_kib(),
             export: ExportKind::default(),
             exports_file: exports_file(),
             log_form: LogForm::default(),
@@ -156,6 +196,18 @@ impl Config {
         Ok(config)
     }
 
+    /// Where recovery points go.
+    pub fn location(&self) -> Result<repository::Location, String> {
+        let location = self
+            .repository
+            .parse()
+            .map_err(|error: repository::NoLocation| error.to_string())?;
+        Ok(match location {
+            repository::Location::Local(path) => repository::Location::Local(self.dir.join(path)),
+            bucket @ repository::Location::S3(_) => bucket,
+        })
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.max_pending_snapshots == 0 || self.max_pending_snapshots > PENDING_MAX {
             return Err(format!("max_pending_snapshots must be 1 to {PENDING_MAX}"));
@@ -166,6 +218,18 @@ impl Config {
                 self.log_level
             ));
         }
+        let chunk = self.chunk_kib.saturating_mul(1024);
+        if !repository::CHUNK_BYTES_RANGE.contains(&chunk) || !chunk.is_power_of_two() {
+            return Err(format!(
+                "chunk_kib must be a power of two from {} to {}",
+                repository::CHUNK_BYTES_RANGE.start() >> 10,
+                repository::CHUNK_BYTES_RANGE.end() >> 10
+            ));
+        }
+        if self.keep_local_snapshots > PENDING_MAX {
+            return Err(format!("keep_local_snapshots must be 0 to {PENDING_MAX}"));
+        }
+        self.location()?;
         if self.dir.as_os_str().is_empty() {
             return Err("dir is empty".to_owned());
         }
@@ -201,6 +265,8 @@ mod tests {
             ("dir = '/s'\nlog_level = 'loud'", "loud"),
             ("dir = '/s'\nexport = 'samba'", "samba"),
             ("dir = ''", "dir"),
+            ("dir = '/s'\nchunk_kib = 65", "chunk_kib"),
+            ("dir = '/s'\nrepository = 's3:bucket'", "s3:bucket"),
         ] {
             let why = Config::parse(text).unwrap_err();
             assert!(why.contains(named), "{text}: {why}");

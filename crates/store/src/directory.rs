@@ -8,6 +8,10 @@
 //! admin.crt, admin.key  its self-made certificate
 //! admin.address         where the running store answers
 //! nfs.key               seals file handles
+//! repository            recovery points, unless they are elsewhere
+//! repository.key        its password, 0600
+//! repository.state/     a copy of its index, journals of ingests: nothing that cannot be made anew
+//! changes/<snapshot>    what was written since the snapshot before
 //! logs/<number>         RMAN logs that were sent
 //! mounts/<mount>/oracle_data, restores, snapshots
 //! ```
@@ -72,7 +76,7 @@ impl Directory {
             .map_err(cannot("opening", &lock_path))?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| DirectoryError::Locked(path.clone()))?;
-        for (name, mode) in [("mounts", 0o711), ("logs", 0o700)] {
+        for (name, mode) in [("mounts", 0o711), ("logs", 0o700), ("changes", 0o700)] {
             let below = path.join(name);
             builder.mode(mode);
             builder.create(&below).map_err(cannot("creating", &below))?;
@@ -92,6 +96,10 @@ impl Directory {
 
     pub(crate) fn logs(&self) -> PathBuf {
         self.path.join("logs")
+    }
+
+    pub(crate) fn changes(&self) -> PathBuf {
+        self.path.join("changes")
     }
 
     pub(crate) fn mounts(&self) -> PathBuf {

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-/// Every place: those of a snapshot that is taken, of one that is destroyed, then those of the calls.
-pub(crate) const PLACES: [&str; 33] = [
+/// Every place: those of a snapshot that is taken, of one that is destroyed, of the calls, then of recovery points.
+pub(crate) const PLACES: [&str; 59] = [
     "snapshot-before-making",
     "snapshot-inside-making",
     "snapshot-before-sync",
@@ -45,6 +45,32 @@ pub(crate) const PLACES: [&str; 33] = [
     "mount-delete-after-commit",
     "restore-delete-before",
     "restore-delete-after",
+    "restore-before-commit",
+    "ingest-begin",
+    "ingest-pack-before",
+    "ingest-pack-after",
+    "ingest-index-before",
+    "ingest-index-after",
+    "ingest-trees-before",
+    "ingest-snapshot-before",
+    "ingest-snapshot-after",
+    "verify-begin",
+    "verify-end",
+    "point-before-commit",
+    "point-after-commit",
+    "release-before",
+    "release-after",
+    "restore-files-written",
+    "restore-before-publish",
+    "restore-after-publish",
+    "delete-before",
+    "delete-after",
+    "sweep-begin",
+    "sweep-pack-before",
+    "sweep-index-before",
+    "sweep-remove-index",
+    "sweep-remove-pack",
+    "sweep-end",
 ];
 
 struct Armed {

@@ -4,6 +4,7 @@
 use api::admin::Problem;
 use api::code::Code;
 use nfs::ExportError;
+use repository::RepositoryError;
 
 use crate::catalogue::CatalogueError;
 use crate::snapshot::SnapshotError;
@@ -91,6 +92,27 @@ impl From<CatalogueError> for Refusal {
             CatalogueError::Full(_) => Refusal::of(Code::NoSpace, &error),
             _ => Refusal::of(Code::Internal, &error),
         }
+    }
+}
+
+impl From<RepositoryError> for Refusal {
+    fn from(error: RepositoryError) -> Refusal {
+        let code = match &error {
+            RepositoryError::Full { .. } => Code::NoSpace,
+            error if error.is_passing() => Code::RepositoryUnavailable,
+            RepositoryError::Refused { .. }
+            | RepositoryError::NotThere(_)
+            | RepositoryError::WrongPassword(_) => Code::RepositoryUnavailable,
+            RepositoryError::Damaged { .. } | RepositoryError::Missing { .. } => {
+                Code::RepositoryDamaged
+            }
+            RepositoryError::NoPoint(_) => Code::UnknownPath,
+            RepositoryError::Ambiguous(..)
+            | RepositoryError::NothingChosen(_)
+            | RepositoryError::AlreadyThere(_) => Code::BadRequest,
+            _ => Code::Internal,
+        };
+        Refusal::of(code, &error)
     }
 }
 

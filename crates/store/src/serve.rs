@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::config::{Config, ExportKind, LogForm};
 use crate::directory::{Directory, DirectoryError, write_private};
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Parts, RepositoryParts};
 use crate::export::{Exporter, KernelExporter, OwnExporter};
 use crate::http;
 use crate::refusal::Refusal;
@@ -32,6 +32,9 @@ pub enum ServeError {
     /// Something it needs was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// What the configuration says.
+    #[error("{0}")]
+    Configuration(String),
     /// An address.
     #[error(
         "cannot listen on {address} for {what}: {source}. HINT: is another store or server there? Take another address or port"
@@ -123,7 +126,17 @@ pub fn serve(config: &Config, ready: impl FnOnce(&Addresses)) -> Result<(), Serv
     };
     let address_file = directory.file("admin.address");
     let catalogue = Catalogue::open(&directory.file("catalogue.sqlite"))?;
+    let repository = RepositoryParts {
+        location: config.location().map_err(ServeError::Configuration)?,
+        is_default: config.repository == Config::of_directory(&config.dir).repository,
+        password_file: directory.path().join(&config.password_file),
+        state: directory.file("repository.state"),
+        chunk_bytes: config.chunk_kib << 10,
+        is_on: config.ingest,
+        keep_local_snapshots: config.keep_local_snapshots,
+    };
     let worker = Engine::start(Parts {
+        repository,
         directory,
         catalogue,
         exporter,

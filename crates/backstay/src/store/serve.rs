@@ -13,7 +13,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  backstay store serve --dir /var/lib/backstay\n  backstay store serve --config /etc/backstay/backstay.toml\n  \
-                  backstay store serve --dir /srv/store --listen 0.0.0.0:9090 --nfs-listen 0.0.0.0:2049\n\n\
+                  backstay store serve --dir /srv/store --listen 0.0.0.0:9090 --nfs-listen 0.0.0.0:2049\n  \
+                  backstay store serve --dir /srv/store --repository s3:https://s3.example.com/backups\n\n\
                   The NFS server needs root, or CAP_DAC_READ_SEARCH, CAP_SETUID and CAP_SETGID.\n\n\
                   Exit status: 0 ended as asked, 1 could not be started, 2 wrong command line or configuration."
 )]
@@ -33,6 +34,12 @@ pub struct Arguments {
     /// Address of the administration API [default: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin_listen: Option<SocketAddr>,
+    /// Where recovery points go: a directory, or s3:https://HOST/BUCKET[/PREFIX] [default: DIR/repository]
+    #[arg(long, value_name = "PLACE")]
+    repository: Option<String>,
+    /// Leave snapshots as they are: no recovery points are made
+    #[arg(long)]
+    no_ingest: bool,
     /// Write the log as JSON, a line an entry
     #[arg(long)]
     log_json: bool,
@@ -72,6 +79,10 @@ fn configuration(arguments: &Arguments) -> Result<Config, ConfigError> {
     config.listen = arguments.listen.unwrap_or(config.listen);
     config.nfs_listen = arguments.nfs_listen.unwrap_or(config.nfs_listen);
     config.admin_listen = arguments.admin_listen.unwrap_or(config.admin_listen);
+    if let Some(repository) = &arguments.repository {
+        config.repository.clone_from(repository);
+    }
+    config.ingest &= !arguments.no_ingest;
     if arguments.log_json {
         config.log_form = LogForm::Json;
     }

@@ -36,6 +36,8 @@ pub struct StoreWorld {
     pub running: Option<Running>,
     /// Lines for the configuration file.
     pub settings: String,
+    /// Whether snapshots become recovery points; otherwise they wait, so that a test can count them.
+    pub ingest: bool,
     ports: [u16; 3],
     _parent: tempfile::TempDir,
 }
@@ -105,6 +107,7 @@ impl StoreWorld {
             directory: parent.path().join("store"),
             running: None,
             settings: String::new(),
+            ingest: false,
             ports: [0; 3],
             _parent: parent,
         }
@@ -120,8 +123,9 @@ impl StoreWorld {
         let file = self._parent.path().join("backstay.toml");
         let [api, nfs, admin] = self.ports;
         let text = format!(
-            "dir = '{}'\nlisten = '127.0.0.1:{api}'\nnfs_listen = '127.0.0.1:{nfs}'\nadmin_listen = '127.0.0.1:{admin}'\n{}\n",
+            "dir = '{}'\nlisten = '127.0.0.1:{api}'\nnfs_listen = '127.0.0.1:{nfs}'\nadmin_listen = '127.0.0.1:{admin}'\ningest = {}\n{}\n",
             self.directory.display(),
+            self.ingest,
             self.settings
         );
         fs::write(&file, text).unwrap();

@@ -24,6 +24,7 @@ fn raw(row: &Row) -> rusqlite::Result<Raw> {
         error_code: unsigned(6)?,
         error_message: row.get(7)?,
         detail: row.get(8)?,
+        progress: None,
     };
     Ok((job, row.get(1)?, row.get(3)?))
 }
@@ -69,12 +70,37 @@ pub(crate) fn list(
     rows.map(|row| finish(row?)).collect()
 }
 
-/// Jobs of the worker that have not ended, oldest first.
-pub(crate) fn unfinished_deletions(connection: &Connection) -> Result<Vec<u64>, CatalogueError> {
-    let mut statement =
-        connection.prepare("select id from jobs where kind <> ?1 and ended is null order by id")?;
-    let ids = statement.query_map([word(&JobKind::Backup)?], |row| row.get::<_, i64>(0))?;
-    ids.map(|id| Ok(id?.unsigned_abs())).collect()
+/// Jobs of the store's own threads that have not ended, oldest first.
+pub(crate) fn unfinished(connection: &Connection) -> Result<Vec<Job>, CatalogueError> {
+    let sql = format!("select {COLUMNS} from jobs where kind <> ?1 and ended is null order by id");
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([word(&JobKind::Backup)?], raw)?;
+    rows.map(|row| finish(row?)).collect()
+}
+
+/// A job of this kind about this subject that has not ended.
+pub(crate) fn unfinished_of(
+    connection: &Connection,
+    kind: JobKind,
+    subject: &str,
+) -> Result<Option<u64>, CatalogueError> {
+    let id = connection
+        .query_row(
+            "select id from jobs where kind = ?1 and subject = ?2 and ended is null",
+            (word(&kind)?, subject),
+            |row| row.get::<_, i64>(0),
+        )
+        .optional()?;
+    Ok(id.map(i64::unsigned_abs))
+}
+
+/// A job waits again, and says for what.
+pub(crate) fn postpone(connection: &Connection, id: u64, why: &str) -> Result<(), CatalogueError> {
+    connection.execute(
+        "update jobs set state = ?2, detail = ?3 where id = ?1",
+        (number(id), word(&JobState::Queued)?, why),
+    )?;
+    Ok(())
 }
 
 /// Adds a job and returns its number.
@@ -118,6 +144,17 @@ pub(crate) fn succeed(
         ),
     )?;
     Ok(())
+}
+
+/// A job ends well, but has not found all well.
+pub(crate) fn fail_with_findings(
+    connection: &Connection,
+    id: u64,
+    why: &Refusal,
+    findings: &str,
+) -> Result<(), CatalogueError> {
+    say(connection, id, findings)?;
+    fail(connection, id, why)
 }
 
 /// A job ends without having done what it was for.

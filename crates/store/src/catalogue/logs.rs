@@ -54,6 +54,36 @@ pub(crate) fn attach(
     Ok(count as u64)
 }
 
+/// A log that belongs to a snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct LogRow {
+    pub id: u64,
+    pub mountpoint: String,
+    pub platform: String,
+    pub name: String,
+    pub has_content: bool,
+}
+
+/// The logs of a snapshot, in the order in which they came.
+pub(crate) fn of_snapshot(
+    connection: &Connection,
+    snapshot: &str,
+) -> Result<Vec<LogRow>, CatalogueError> {
+    let mut statement = connection.prepare(
+        "select id, mountpoint, platform, name, has_content from logs where snapshot = ?1 order by id",
+    )?;
+    let rows = statement.query_map([snapshot], |row| {
+        Ok(LogRow {
+            id: row.get::<_, i64>(0)?.unsigned_abs(),
+            mountpoint: row.get(1)?,
+            platform: row.get(2)?,
+            name: row.get(3)?,
+            has_content: row.get(4)?,
+        })
+    })?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
 /// Forgets the logs of a backup that was given up; their numbers are returned, for their files.
 pub(crate) fn forget(connection: &Connection, job: u64) -> Result<Vec<u64>, CatalogueError> {
     let mut statement =

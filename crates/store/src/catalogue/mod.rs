@@ -8,7 +8,9 @@ pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod mounts;
+pub(crate) mod points;
 mod schema;
+pub(crate) mod settings;
 pub(crate) mod snapshots;
 pub(crate) mod store;
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::CatalogueError;
 
 /// One step a version. A step that was released is never changed; a new one is added behind it.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
 create table store (
     id            integer primary key check (id = 1),
     uid           text    not null,
@@ -87,6 +87,41 @@ create table logs (
     bytes       integer not null,
     received    text    not null
 ) strict;
+", "
+-- A copy of what the repository says; the mount may be gone. Lost, it is made anew, without what was held and verified.
+create table recovery_points (
+    id          text    primary key,
+    mount       text    not null,
+    snapshot    text    not null,
+    time        text    not null,
+    state       text    not null,
+    verified    text,
+    is_held     integer not null,
+    files       integer not null,
+    bytes       integer not null,
+    bytes_added integer not null,
+    -- names, as a list in JSON
+    databases   text    not null
+) strict;
+create index recovery_points_of_mount on recovery_points(mount, time);
+
+create table retention (
+    mount   text    primary key,
+    last    integer not null,
+    daily   integer not null,
+    weekly  integer not null,
+    monthly integer not null,
+    yearly  integer not null
+) strict;
+
+create table settings (
+    id               integer primary key check (id = 1),
+    -- the repository that is used; another one in its place is not taken for it
+    repository       text,
+    is_paused        integer not null,
+    bytes_per_second integer
+) strict;
+insert into settings values (1, null, 0, null);
 "];
 
 /// Makes what is missing. After a crash a step is done or not.

@@ -104,6 +104,7 @@ impl Engine {
         self.catalogue
             .change(|connection| record_seal(connection, &mount, job, &snapshot, Some(&seal)))?;
         failpoint::reach("put-after-commit");
+        self.lanes.wake();
         self.note_answered(&snapshot);
         self.decommission_if_drained()?;
         Ok(Sealed {
@@ -141,6 +142,8 @@ impl Engine {
         driver.prepare(&data)?;
         let rest = RefCell::new(Some(self.exporter.quiesce(mount)?));
         let begun = Instant::now();
+        let changes = self.exporter.changes();
+        let mut rested = changes.map(|changes| changes.at_rest(mount.id, &data));
         failpoint::reach("put-quiesced");
         let pause = RefCell::new(None);
         let release = || {
@@ -150,7 +153,16 @@ impl Engine {
             failpoint::reach("put-frozen");
         };
         let is_cancelled = || self.is_cancelled(job);
-        let taken = driver.take_and_tell(&data, &target, &is_cancelled, &release)?;
+        let taken = driver.take_and_tell(&data, &target, &is_cancelled, &release);
+        if let (Some(changes), Some(mut rested)) = (changes, rested.take()) {
+            if taken.is_ok() {
+                self.keep_changed_files(snapshot, rested.changed.take());
+                changes.sealed(mount.id, snapshot, rested);
+            } else {
+                changes.broken_off(mount.id, rested);
+            }
+        }
+        let taken = taken?;
         let pause = pause.into_inner().unwrap_or_else(|| begun.elapsed());
         Ok(Seal {
             taken,
@@ -263,6 +275,14 @@ pub(super) fn record_seal(
         },
     };
     snapshots::set(connection, &row)?;
+    let subject = (mount.name.as_str(), snapshot);
+    jobs::add(
+        connection,
+        JobKind::RecoveryPoint,
+        subject,
+        JobState::Queued,
+        "",
+    )?;
     let count = logs::attach(connection, job, snapshot)?;
     let detail = format!(
         "snapshot {snapshot}: {} files, {} bytes, writers waited {} ms, {count} logs, {}",

@@ -10,6 +10,7 @@ use api::admin::{Job, JobKind, JobState, Severity, SnapshotState};
 use api::code::Code;
 
 use super::Engine;
+use super::lanes::Done;
 use crate::catalogue::events::{self, NewEvent};
 use crate::catalogue::mounts::{self, MountRow, Phase};
 use crate::catalogue::snapshots::{self, SnapshotRow};
@@ -51,16 +52,14 @@ impl Engine {
             };
             mounts::set(connection, &marked)?;
             events::add(connection, &NewEvent::of_mount(Severity::Warning, name, "the mount is marked for deletion"))?;
-            for id in jobs::unfinished_deletions(connection)? {
-                let job = jobs::find(connection, id)?.filter(|job| job.kind == JobKind::DeleteMount && job.mount == name);
-                if job.is_some() {
-                    return Ok(id);
-                }
+            let unfinished = jobs::unfinished(connection)?;
+            if let Some(job) = unfinished.iter().find(|job| job.kind == JobKind::DeleteMount && job.mount == name) {
+                return Ok(job.id);
             }
             Ok(jobs::add(connection, JobKind::DeleteMount, (name, ""), JobState::Queued, "")?)
         })?;
         failpoint::reach("mount-delete-after-mark");
-        self.order(job);
+        self.lanes.wake();
         self.job(job)
     }
 
@@ -106,37 +105,24 @@ impl Engine {
                 "",
             )
         })?;
-        self.order(job);
+        self.lanes.wake();
         self.job(job)
     }
 
-    /// The worker's turn.
-    pub(super) fn do_job(&self, id: u64) {
-        let result = self.job(id).and_then(|job| {
-            self.catalogue
-                .change(|connection| jobs::begin(connection, id))?;
-            match job.kind {
-                JobKind::DeleteMount => self.carry_out_mount(&job),
-                JobKind::DeleteSnapshot => self.carry_out_snapshot(&job),
-                JobKind::Backup => Ok(()), // Belongs to its script, never to the worker.
-            }
-        });
-        let Err(refusal) = result else { return };
-        let recorded = self.catalogue.change(|connection| {
-            jobs::fail(connection, id, &refusal)?;
-            let mount = jobs::find(connection, id)?.map(|job| job.mount);
-            let text = format!("a deletion failed and is tried again at the next start: {refusal}");
-            let event = NewEvent {
-                severity: Severity::Critical,
-                mount: mount.as_deref(),
-                job: Some(id),
-                text: &text,
-            };
-            events::add(connection, &event)
-        });
-        if let Err(error) = recorded {
-            tracing::error!("{}", Refusal::from(error));
+    /// A deletion's turn. One that fails is tried again at the next start.
+    pub(super) fn carry_out_deletion(&self, job: &Job) -> Done {
+        let result = match job.kind {
+            JobKind::DeleteMount => self.carry_out_mount(job),
+            _ => self.carry_out_snapshot(job),
+        };
+        if let Err(refusal) = result {
+            self.note_failed(
+                job,
+                &refusal,
+                "a deletion failed and is tried again at the next start",
+            );
         }
+        Done::Ended
     }
 
     fn carry_out_mount(&self, job: &Job) -> Result<(), Refusal> {
@@ -147,6 +133,10 @@ impl Engine {
         // Nothing to do: it was done, and the job's end was cut off, or a new mount has the name.
         if let Some(mount) = found.filter(|mount| mount.phase == Phase::MarkedForDelete) {
             self.exporter.withdraw(&mount)?;
+            self.withdraw_restores(&mount)?;
+            if let Some(changes) = self.exporter.changes() {
+                changes.forget(mount.id);
+            }
             failpoint::reach("mount-delete-after-withdrawal");
             self.destroy_directories(&mount)?;
             failpoint::reach("mount-delete-before-commit");

@@ -55,6 +55,9 @@ impl Engine {
             }
             for row in &changed.rows {
                 snapshots::set(connection, row)?;
+                if row.state == SnapshotState::Pending {
+                    super::ingest::queue(connection, &row.mount, &row.name)?;
+                }
             }
             if now.reason != reason {
                 let (severity, text) = match &reason {

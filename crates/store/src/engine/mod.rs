@@ -2,23 +2,32 @@
 //! What lives here: the engine's parts, and what every call checks first. What does not: HTTP (http), rows (catalogue).
 //!
 //! Calls run on threads of their own and may wait. Of one mount, one call at a time changes something. The catalogue
-//! records an intent before the disk is touched and the result after it; `recovery` finishes or undoes the rest.
+//! records an intent before the disk is touched and the result after it; `recovery` finishes or undoes the rest. What
+//! takes long is a job that a thread of its lane does (`lanes`).
 
 mod administration;
 mod backup;
 mod deletion;
 mod health;
+mod ingest;
 mod jobs;
+mod lanes;
 mod mount_locks;
 mod mounts;
+mod points;
 mod recovery;
+mod repository;
+mod restore;
 mod restores;
+mod retention;
+mod story;
 mod upload;
+mod work;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::admin::StoreState;
 use api::code::Code;
@@ -28,8 +37,12 @@ use crate::catalogue::{self, Catalogue, store};
 use crate::directory::Directory;
 use crate::export::Exporter;
 use crate::refusal::Refusal;
+use lanes::{Lane, Lanes};
 use mount_locks::MountLocks;
+use repository::Holder;
+use work::AtWork;
 
+pub(crate) use repository::RepositoryParts;
 pub(crate) use upload::{Incoming, LOG_BYTES_MAX, LogParts};
 
 /// A store at work.
@@ -43,16 +56,12 @@ pub(crate) struct Engine {
     /// Jobs that somebody wants to end.
     cancelled: Mutex<HashSet<u64>>,
     stopping: AtomicBool,
-    /// To the worker that deletes.
-    work: mpsc::Sender<Work>,
-}
-
-/// What the worker is told.
-enum Work {
-    /// A job of the catalogue.
-    Job(u64),
-    /// There will be no more.
-    End,
+    /// Where the store's own threads wait.
+    lanes: Lanes,
+    /// How far running jobs are.
+    at_work: AtWork,
+    repository: Holder,
+    keep_local_snapshots: u64,
 }
 
 /// What an engine is made of.
@@ -61,12 +70,13 @@ pub(crate) struct Parts {
     pub catalogue: Catalogue,
     pub exporter: Box<dyn Exporter>,
     pub max_pending_snapshots: u64,
+    pub repository: RepositoryParts,
 }
 
-/// The thread that does deletions, one after the other.
+/// The threads that do jobs.
 pub(crate) struct Worker {
     engine: Arc<Engine>,
-    thread: std::thread::JoinHandle<()>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Engine {
@@ -77,7 +87,6 @@ impl Engine {
         let row = parts
             .catalogue
             .change(|connection| store::get_or_create(connection, &fresh))?;
-        let (work, orders) = mpsc::channel();
         let engine = Arc::new(Engine {
             directory: parts.directory,
             catalogue: parts.catalogue,
@@ -87,22 +96,22 @@ impl Engine {
             locks: MountLocks::default(),
             cancelled: Mutex::default(),
             stopping: AtomicBool::new(false),
-            work,
+            lanes: Lanes::default(),
+            at_work: AtWork::default(),
+            keep_local_snapshots: parts.repository.keep_local_snapshots,
+            repository: Holder::new(parts.repository),
         });
         engine.recover()?;
-        let at_work = Arc::clone(&engine);
-        let thread = std::thread::Builder::new()
-            .name("worker".to_owned())
-            .spawn(move || {
-                while let Ok(Work::Job(job)) = orders.recv() {
-                    if at_work.is_stopping() {
-                        break; // The next start finds the job in the catalogue.
-                    }
-                    at_work.do_job(job);
-                }
-            })
-            .map_err(|error| Refusal::of(Code::Internal, &error))?;
-        Ok(Worker { engine, thread })
+        let mut threads = Vec::new();
+        for lane in Lane::ALL {
+            let at_work = Arc::clone(&engine);
+            let thread = std::thread::Builder::new()
+                .name(lane.name().to_owned())
+                .spawn(move || at_work.work_on(lane))
+                .map_err(|error| Refusal::of(Code::Internal, &error))?;
+            threads.push(thread);
+        }
+        Ok(Worker { engine, threads })
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -113,11 +122,6 @@ impl Engine {
         self.cancelled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn order(&self, job: u64) {
-        // The worker lives as long as calls are answered; without it the next start does the job.
-        let _ = self.work.send(Work::Job(job));
     }
 
     /// The mount, if it is one that calls may see.
@@ -196,14 +200,16 @@ impl Worker {
     /// No call begins from now on.
     pub(crate) fn announce_stop(&self) {
         self.engine.stopping.store(true, Ordering::SeqCst);
+        self.engine.lanes.wake();
     }
 
-    /// Waits for the deletion that is under way and ends the exports.
+    /// Waits for the jobs that are under way, which end where they can go on at the next start, and ends the exports.
     pub(crate) fn stop(self) {
         self.announce_stop();
-        let _ = self.engine.work.send(Work::End);
-        if self.thread.join().is_err() {
-            tracing::error!("the worker panicked; its job is taken up at the next start");
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread panicked; its job is taken up at the next start");
+            }
         }
         self.engine.exporter.stop();
     }

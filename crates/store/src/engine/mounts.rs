@@ -235,8 +235,14 @@ impl Engine {
             directory: self.directory.data(&row.name).display().to_string(),
             driver: row.api_driver(),
             pending_snapshots: of_state(SnapshotState::Pending).count() as u64,
-            last_snapshot: of_state(SnapshotState::Pending)
-                .next_back()
+            last_snapshot: all
+                .iter()
+                .rfind(|snapshot| {
+                    matches!(
+                        snapshot.state,
+                        SnapshotState::Pending | SnapshotState::Saved
+                    )
+                })
                 .map(|last| last.name.clone()),
             name: row.name,
             reason: row.reason,

@@ -4,7 +4,7 @@
 //! - A mount that was being created is removed: nobody was told of it.
 //! - A seal whose snapshot is whole is finished, and the repeated PUT is answered with its name; otherwise it is undone,
 //!   and the backup is open as before the PUT.
-//! - Deletions are taken up again.
+//! - Jobs that have not ended are done again by the threads of their lanes; each snapshot that waits has one.
 //! - Files that nothing speaks of, hidden or of logs, are removed.
 
 use std::collections::HashSet;
@@ -41,13 +41,17 @@ impl Engine {
             if let Err(refusal) = self.exporter.export(&mount, &data) {
                 self.complain(&mount.name, &format!("it is not exported: {refusal}"))?;
             }
+            if let Err(refusal) = self.export_restores(&mount) {
+                self.complain(
+                    &mount.name,
+                    &format!("its restores are not exported: {refusal}"),
+                )?;
+            }
             // Says what is wrong with it, if anything is.
             self.examine(mount)?;
         }
         self.exporter.begin()?;
-        for job in self.catalogue.read(jobs::unfinished_deletions)? {
-            self.order(job);
-        }
+        self.queue_pending_snapshots()?;
         Ok(())
     }
 
@@ -170,13 +174,11 @@ impl Engine {
 
     fn queue_deletion_again(&self, mount: &MountRow) -> Result<(), Refusal> {
         self.catalogue.change(|connection| {
-            let unfinished = jobs::unfinished_deletions(connection)?;
-            for job in unfinished {
-                let is_this = jobs::find(connection, job)?
-                    .is_some_and(|job| job.kind == JobKind::DeleteMount && job.mount == mount.name);
-                if is_this {
-                    return Ok(());
-                }
+            let is_queued = jobs::unfinished(connection)?
+                .iter()
+                .any(|job| job.kind == JobKind::DeleteMount && job.mount == mount.name);
+            if is_queued {
+                return Ok(());
             }
             let subject = (mount.name.as_str(), "");
             jobs::add(

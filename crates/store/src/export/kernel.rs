@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use api::admin::{MountRequest, Squash};
 use api::code::Code;
 
-use super::{Exporter, Rest, allowed};
+use super::{ChangeLog, Exporter, RESTORE_IDS, Rest, allowed};
 use crate::catalogue::mounts::MountRow;
 use crate::directory;
 use crate::refusal::Refusal;
@@ -34,7 +34,7 @@ const PROGRAM_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct KernelExporter {
     file: PathBuf,
     mounts: PathBuf,
-    /// Lines of the file by the mount's number.
+    /// Lines of the file by the number of the mount, or of the restore.
     lines: Mutex<BTreeMap<u64, String>>,
 }
 
@@ -66,6 +66,28 @@ impl KernelExporter {
         }
         *lines = wanted;
         Ok(())
+    }
+
+    fn add(&self, mount: &MountRow, id: u64, directory: &Path) -> Result<(), Refusal> {
+        self.check_root()?;
+        let line = line(mount, id, directory);
+        self.apply(|lines| {
+            lines.insert(id, line);
+        })
+    }
+
+    fn remove(&self, id: u64) -> Result<(), Refusal> {
+        let is_exported = self
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&id);
+        if !is_exported {
+            return Ok(());
+        }
+        self.apply(|lines| {
+            lines.remove(&id);
+        })
     }
 
     fn write(&self, lines: &str) -> Result<(), Refusal> {
@@ -104,20 +126,20 @@ impl KernelExporter {
     }
 }
 
-/// A mount's line: the directory, then each range of addresses with its options.
-fn line(mount: &MountRow, data: &Path) -> String {
+/// The line of a mount or restore: the directory, then each range of addresses with its options.
+fn line(mount: &MountRow, id: u64, directory: &Path) -> String {
     let squash = match mount.squash {
         Squash::None => "no_root_squash",
         Squash::Root => "root_squash",
         Squash::All => "all_squash",
     };
-    let mut line = quoted(data);
+    let mut line = quoted(directory);
     for range in allowed(mount) {
         // Writing to a String cannot fail.
         let _ = write!(
             line,
             " {range}(rw,sync,no_subtree_check,insecure,{squash},anonuid={},anongid={},fsid={})",
-            mount.anonymous_uid, mount.anonymous_gid, mount.id
+            mount.anonymous_uid, mount.anonymous_gid, id
         );
     }
     line.push('\n');
@@ -206,25 +228,23 @@ impl Exporter for KernelExporter {
     }
 
     fn export(&self, mount: &MountRow, data: &Path) -> Result<(), Refusal> {
-        self.check_root()?;
-        let line = line(mount, data);
-        self.apply(|lines| {
-            lines.insert(mount.id, line);
-        })
+        self.add(mount, mount.id, data)
     }
 
     fn withdraw(&self, mount: &MountRow) -> Result<(), Refusal> {
-        let is_exported = self
-            .lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&mount.id);
-        if !is_exported {
-            return Ok(());
-        }
-        self.apply(|lines| {
-            lines.remove(&mount.id);
-        })
+        self.remove(mount.id)
+    }
+
+    fn export_restore(&self, mount: &MountRow, job: u64, directory: &Path) -> Result<(), Refusal> {
+        self.add(mount, RESTORE_IDS + job, directory)
+    }
+
+    fn withdraw_restore(&self, _mount: &MountRow, job: u64) -> Result<(), Refusal> {
+        self.remove(RESTORE_IDS + job)
+    }
+
+    fn changes(&self) -> Option<&ChangeLog> {
+        None // The kernel tells nobody what is written.
     }
 
     fn quiesce(&self, _mount: &MountRow) -> Result<Rest, Refusal> {
@@ -262,7 +282,7 @@ mod tests {
         let options =
             "(rw,sync,no_subtree_check,insecure,all_squash,anonuid=54321,anongid=54322,fsid=7)";
         assert_eq!(
-            line(&mount, Path::new("/srv/back stay/m")),
+            line(&mount, 7, Path::new("/srv/back stay/m")),
             format!(
                 "/srv/back\\040stay/m 10.1.0.0/16{options} 127.0.0.0/8{options} ::1{options}\n"
             )

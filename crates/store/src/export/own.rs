@@ -3,14 +3,14 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::admin::{MountRequest, Squash};
 use api::code::Code;
 use nfs::{Export, ExportError, ExportPolicy, Exports, HandleKey, Server, ServerOptions};
 
-use super::{Exporter, Rest, allowed};
+use super::{ChangeLog, Exporter, RESTORE_IDS, Rest, allowed, restore_path};
 use crate::catalogue::mounts::MountRow;
 use crate::refusal::Refusal;
 
@@ -22,6 +22,7 @@ pub(crate) struct OwnExporter {
     exports: Exports,
     address: SocketAddr,
     stage: Mutex<Stage>,
+    changes: Arc<ChangeLog>,
 }
 
 enum Stage {
@@ -39,15 +40,51 @@ impl OwnExporter {
         key_path: &Path,
     ) -> Result<OwnExporter, Refusal> {
         let failed = |error: std::io::Error| Refusal::of(Code::Internal, &error);
+        let changes = Arc::new(ChangeLog::default());
         let options = ServerOptions {
             portmapper,
+            observer: Some(Arc::clone(&changes) as Arc<dyn nfs::ChangeObserver>),
             ..ServerOptions::new(HandleKey::load_or_create(key_path).map_err(failed)?)
         };
         Ok(OwnExporter {
             exports: Exports::new(),
             address: listener.local_addr().map_err(failed)?,
             stage: Mutex::new(Stage::Bound(Box::new((listener, options)))),
+            changes,
         })
+    }
+}
+
+impl OwnExporter {
+    fn add(
+        &self,
+        mount: &MountRow,
+        name: String,
+        id: u64,
+        directory: &Path,
+        quota_bytes: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let export = Export {
+            name,
+            directory: directory.to_owned(),
+            id,
+            policy: ExportPolicy {
+                allowed: allowed(mount),
+                read_only: false,
+                squash: match mount.squash {
+                    Squash::None => nfs::Squash::None,
+                    Squash::Root => nfs::Squash::Root,
+                    Squash::All => nfs::Squash::All,
+                },
+                anonymous_uid: mount.anonymous_uid,
+                anonymous_gid: mount.anonymous_gid,
+            },
+            quota_bytes,
+        };
+        match self.exports.add(export) {
+            Err(ExportError::NameTaken(_)) => Ok(()),
+            other => Ok(other?),
+        }
     }
 }
 
@@ -79,27 +116,29 @@ impl Exporter for OwnExporter {
     }
 
     fn export(&self, mount: &MountRow, data: &Path) -> Result<(), Refusal> {
-        let export = Export {
-            name: mount.export_path(),
-            directory: data.to_owned(),
-            id: mount.id,
-            policy: ExportPolicy {
-                allowed: allowed(mount),
-                read_only: false,
-                squash: match mount.squash {
-                    Squash::None => nfs::Squash::None,
-                    Squash::Root => nfs::Squash::Root,
-                    Squash::All => nfs::Squash::All,
-                },
-                anonymous_uid: mount.anonymous_uid,
-                anonymous_gid: mount.anonymous_gid,
-            },
-            quota_bytes: mount.quota_bytes,
-        };
-        match self.exports.add(export) {
-            Err(ExportError::NameTaken(_)) => Ok(()),
+        self.add(
+            mount,
+            mount.export_path(),
+            mount.id,
+            data,
+            mount.quota_bytes,
+        )
+    }
+
+    fn export_restore(&self, mount: &MountRow, job: u64, directory: &Path) -> Result<(), Refusal> {
+        let name = restore_path(&mount.name, job);
+        self.add(mount, name, RESTORE_IDS + job, directory, None)
+    }
+
+    fn withdraw_restore(&self, mount: &MountRow, job: u64) -> Result<(), Refusal> {
+        match self.exports.remove(&restore_path(&mount.name, job)) {
+            Err(ExportError::Unknown(_)) => Ok(()),
             other => Ok(other?),
         }
+    }
+
+    fn changes(&self) -> Option<&ChangeLog> {
+        Some(&self.changes)
     }
 
     fn withdraw(&self, mount: &MountRow) -> Result<(), Refusal> {

@@ -5,7 +5,9 @@ mod openapi;
 
 use std::sync::Arc;
 
-use api::admin::{MountRequest, Problem, StoreChange};
+use api::admin::{
+    CheckRequest, Hold, Ingest, MountRequest, Problem, RestoreRequest, RetentionRules, StoreChange,
+};
 use api::code::Code;
 use axum::Router;
 use axum::body::Body;
@@ -175,6 +177,165 @@ fn operations() -> Vec<Operation> {
             |call| json(&call.engine.delete_snapshot(&call.subject)?),
         ),
         row(
+            Method::POST,
+            "/v1/snapshots/{name}/recovery-point",
+            "Make a recovery point of a snapshot that waits, again after a failure; the job does it",
+            &[],
+            None,
+            One("Job"),
+            |call| json(&call.engine.create_recovery_point(&call.subject)?),
+        ),
+        row(
+            Method::GET,
+            "/v1/recovery-points",
+            "Recovery points, oldest first",
+            &["mount"],
+            None,
+            Many("RecoveryPoint"),
+            |call| json(&call.engine.list_points(call.query.mount.as_deref())?),
+        ),
+        row(
+            Method::GET,
+            "/v1/recovery-points/{name}",
+            "A recovery point and what is in it; four digits of its name do",
+            &[],
+            None,
+            One("RecoveryPointContent"),
+            |call| json(&call.engine.show_point(&call.subject)?),
+        ),
+        row(
+            Method::DELETE,
+            "/v1/recovery-points/{name}",
+            "Delete a recovery point; the job does it, and a sweep returns the space",
+            &[],
+            None,
+            One("Job"),
+            |call| json(&call.engine.delete_point(&call.subject)?),
+        ),
+        row(
+            Method::POST,
+            "/v1/recovery-points/{name}/restore",
+            "Bring a recovery point, or a part of it, back as files; the job does it, and its number is their directory",
+            &[],
+            Some("RestoreRequest"),
+            One("Job"),
+            |call| {
+                let request = call.sent::<RestoreRequest>()?;
+                json(&call.engine.queue_restore(&call.subject, &request)?)
+            },
+        ),
+        row(
+            Method::POST,
+            "/v1/recovery-points/{name}/verify",
+            "Read a recovery point back; the job does it",
+            &[],
+            None,
+            One("Job"),
+            |call| json(&call.engine.queue_verification(&call.subject)?),
+        ),
+        row(
+            Method::POST,
+            "/v1/recovery-points/{name}/hold",
+            "Keep a recovery point from being deleted, or no longer",
+            &[],
+            Some("Hold"),
+            One("RecoveryPoint"),
+            |call| {
+                let hold = call.sent::<Hold>()?;
+                json(&call.engine.hold_point(&call.subject, hold.is_held)?)
+            },
+        ),
+        row(
+            Method::GET,
+            "/v1/mounts/{name}/retention",
+            "What a mount's rules mean for its recovery points",
+            &[],
+            None,
+            One("RetentionPlan"),
+            |call| json(&call.engine.retention_plan(&call.subject)?),
+        ),
+        row(
+            Method::POST,
+            "/v1/mounts/{name}/retention",
+            "Give a mount rules; nothing is deleted yet",
+            &[],
+            Some("RetentionRules"),
+            One("RetentionPlan"),
+            |call| {
+                let rules = call.sent::<RetentionRules>()?;
+                json(&call.engine.set_retention(&call.subject, &rules)?)
+            },
+        ),
+        row(
+            Method::POST,
+            "/v1/mounts/{name}/retention/apply",
+            "Delete what no rule keeps; jobs do it",
+            &[],
+            None,
+            One("RetentionPlan"),
+            |call| json(&call.engine.apply_retention(&call.subject)?),
+        ),
+        row(
+            Method::GET,
+            "/v1/repository",
+            "What the repository holds",
+            &[],
+            None,
+            One("RepositoryStats"),
+            |call| json(&call.engine.repository_stats()?),
+        ),
+        row(
+            Method::POST,
+            "/v1/repository/init",
+            "Make the repository, or adopt the one that is there",
+            &[],
+            None,
+            One("RepositoryStats"),
+            |call| json(&call.engine.init_repository()?),
+        ),
+        row(
+            Method::POST,
+            "/v1/repository/check",
+            "Look at the whole repository; the job does it",
+            &[],
+            Some("CheckRequest"),
+            One("Job"),
+            |call| {
+                json(
+                    &call
+                        .engine
+                        .queue_check(call.sent::<CheckRequest>()?.read_data)?,
+                )
+            },
+        ),
+        row(
+            Method::POST,
+            "/v1/repository/sweep",
+            "Return the space of deleted recovery points; the job does it",
+            &[],
+            None,
+            One("Job"),
+            |call| json(&call.engine.queue_sweep()?),
+        ),
+        row(
+            Method::GET,
+            "/v1/repository/ingest",
+            "How snapshots become recovery points",
+            &[],
+            None,
+            One("Ingest"),
+            |call| json(&call.engine.ingest_settings()),
+        ),
+        row(
+            Method::POST,
+            "/v1/repository/ingest",
+            "Pause that, go on with it, or limit it",
+            &[],
+            Some("Ingest"),
+            One("Ingest"),
+            |call| json(&call.engine.change_ingest(call.sent::<Ingest>()?)?),
+        ),
+        row(
             Method::GET,
             "/v1/jobs",
             "Jobs, the newest first",
@@ -201,7 +362,7 @@ fn operations() -> Vec<Operation> {
         row(
             Method::POST,
             "/v1/jobs/{id}/cancel",
-            "Give an open backup up",
+            "End a job: give an open backup up, or break off what is done for recovery points",
             &[],
             None,
             One("Job"),

@@ -26,6 +26,22 @@ use super::{Answer, Operation, operations};
     admin::JobState,
     admin::Event,
     admin::Severity,
+    admin::Progress,
+    admin::PointState,
+    admin::RecoveryPoint,
+    admin::RecoveryPointContent,
+    admin::LogContent,
+    admin::DatabaseContent,
+    admin::DatafileContent,
+    admin::PointFile,
+    admin::RestoreRequest,
+    admin::Hold,
+    admin::RetentionRules,
+    admin::RetentionPlan,
+    admin::RetentionDecision,
+    admin::RepositoryStats,
+    admin::CheckRequest,
+    admin::Ingest,
 )))]
 struct Schemas;
 
