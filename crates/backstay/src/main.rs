@@ -42,6 +42,12 @@ enum Command {
     Snapshot(store::lists::SnapshotCommand),
     #[command(subcommand)]
     Job(store::lists::JobCommand),
+    #[command(subcommand)]
+    RecoveryPoint(store::points::PointCommand),
+    #[command(subcommand)]
+    Retention(store::retention::RetentionCommand),
+    #[command(subcommand)]
+    Repository(store::repository::RepositoryCommand),
     Verify(verify::VerifyArguments),
 }
 
@@ -74,6 +80,9 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Mount(command) => store::mount::run(&command),
         Command::Snapshot(command) => store::lists::run_snapshot(&command),
         Command::Job(command) => store::lists::run_job(&command),
+        Command::RecoveryPoint(command) => store::points::run(&command),
+        Command::Retention(command) => store::retention::run(&command),
+        Command::Repository(command) => store::repository::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),
     }
 }

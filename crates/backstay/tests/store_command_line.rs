@@ -1,4 +1,4 @@
-//! `backstay mount`, `snapshot`, `job` and `store` against a real store.
+//! `backstay mount`, `snapshot`, `job`, `store` and the rest of the administration against a real store.
 //! What lives here: what an administrator types and reads. What does not: the store's answers behind it (store_api).
 
 mod store_world;
@@ -259,7 +259,7 @@ fn the_store_that_is_meant_must_be_said_and_must_be_there() {
 }
 
 /// Every command that speaks to a store, with the least that it needs.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 30] = [
     &["store", "show"],
     &["store", "decommission", "--yes"],
     &["store", "register"],
@@ -273,7 +273,23 @@ const COMMANDS: [&[&str]; 14] = [
     &["snapshot", "delete", "A_1", "--yes"],
     &["job", "list"],
     &["job", "show", "1"],
+    &["job", "wait", "1"],
     &["job", "cancel", "1"],
+    &["recovery-point", "list"],
+    &["recovery-point", "show", "6d9c3c85"],
+    &["recovery-point", "restore", "6d9c3c85"],
+    &["recovery-point", "verify", "6d9c3c85"],
+    &["recovery-point", "delete", "6d9c3c85", "--yes"],
+    &["recovery-point", "keep", "6d9c3c85"],
+    &["recovery-point", "create", "A_1"],
+    &["retention", "show", "m"],
+    &["retention", "set", "m", "--last", "1"],
+    &["retention", "apply", "m", "--yes"],
+    &["repository", "init"],
+    &["repository", "stats"],
+    &["repository", "check"],
+    &["repository", "sweep"],
+    &["repository", "ingest"],
 ];
 
 #[test]
@@ -322,6 +338,15 @@ fn a_wrong_command_line_is_refused_before_any_store_is_asked() {
         &["job", "list", "--limit", "10001"],
         &["job", "show", "first"],
         &["snapshot", "delete"],
+        &["recovery-point", "show", "latest"],
+        &["recovery-point", "show", "6d9"],
+        &["recovery-point", "list", "--since", "yesterday"],
+        &["recovery-point", "list", "--until", "2026-11-23T14:30:00"],
+        &["recovery-point", "restore", "6d9c3c85", "--datafile", "0"],
+        &["retention", "set", "m"],
+        &["retention", "set", "m", "--daily", "-1"],
+        &["repository", "ingest", "--pause", "--resume"],
+        &["repository", "ingest", "--limit", "0"],
     ] {
         let said = run(bare(arguments).args(["--store", "https://127.0.0.1:1"]));
         assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.errors);
@@ -334,6 +359,8 @@ fn nothing_is_deleted_without_a_yes() {
         &["mount", "delete", "m"][..],
         &["snapshot", "delete", "A_1"],
         &["store", "decommission"],
+        &["recovery-point", "delete", "6d9c3c85"],
+        &["retention", "apply", "m"],
     ] {
         let said = run(bare(arguments)
             .args(["--store", "https://127.0.0.1:1"])

@@ -8,8 +8,9 @@ use api::client::in_path;
 use clap::{Args, Subcommand};
 
 use super::connection::StoreOptions;
+use super::progress;
 use super::table::{Table, bytes, described};
-use super::wait::{confirm, report, wait_for};
+use super::wait::{confirm, end_of, report, wait_for};
 use super::{Failure, finish, word};
 use crate::said::{note, say, say_json};
 
@@ -30,7 +31,9 @@ pub enum JobCommand {
     List(ListArguments),
     /// Everything about a job
     Show(JobArguments),
-    /// Give an open backup up
+    /// Wait for the end of a job; one that did not do all that it was for is a failure
+    Wait(JobArguments),
+    /// Give an open backup up, or stop work on a recovery point
     Cancel(JobArguments),
 }
 
@@ -38,6 +41,8 @@ pub enum JobCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  backstay snapshot list --mount prd\n  backstay snapshot list --json\n\n\
+                  States: pending, it waits to become a recovery point; saved, it is one too and is kept for now; lost, it is \
+                  not there any more; intended and removing pass by themselves.\n\n\
                   Exit status: 0 listed, 1 failed, 2 wrong command line."
 )]
 pub struct SnapshotList {
@@ -92,10 +97,12 @@ pub struct SnapshotDelete {
     json: bool,
 }
 
-/// One job (show: everything about it; cancel: give an open backup up)
+/// One job (show: everything about it; wait: for its end; cancel: give it up)
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  backstay job show 7\n  backstay job cancel 7\n\nExit status: 0 done, 1 refused or failed, 2 wrong command line."
+    after_help = "Examples:\n  backstay job show 7\n  backstay job wait 7\n  backstay job cancel 7\n\n\
+                  A job goes on when nobody waits for it any more.\n\n\
+                  Exit status: 0 done, 1 refused or failed, 2 wrong command line."
 )]
 pub struct JobArguments {
     /// Its number
@@ -154,6 +161,7 @@ pub fn run_job(command: &JobCommand) -> ExitCode {
     finish(match command {
         JobCommand::List(arguments) => list_jobs(arguments),
         JobCommand::Show(arguments) => show_job(arguments),
+        JobCommand::Wait(arguments) => wait_for_job(arguments),
         JobCommand::Cancel(arguments) => cancel_job(arguments),
     })
 }
@@ -195,6 +203,11 @@ fn list_snapshots(arguments: &SnapshotList) -> Result<(), Failure> {
         note("There is no snapshot; a PUT makes one.");
         return Ok(());
     }
+    say(snapshot_table(snapshots));
+    Ok(())
+}
+
+fn snapshot_table(snapshots: Vec<Snapshot>) -> Table {
     let mut table = Table::new([
         "NAME", "MOUNT", "STATE", "TIME", "FILES", "SIZE", "PAUSE", "LOGS",
     ]);
@@ -210,8 +223,7 @@ fn list_snapshots(arguments: &SnapshotList) -> Result<(), Failure> {
             snapshot.logs.to_string(),
         ]);
     }
-    say(table);
-    Ok(())
+    table
 }
 
 fn delete_snapshot(arguments: &SnapshotDelete) -> Result<(), Failure> {
@@ -221,12 +233,7 @@ fn delete_snapshot(arguments: &SnapshotDelete) -> Result<(), Failure> {
         &format!("Remove the snapshot {}?", arguments.name),
     )?;
     let job: Job = client.delete(&format!("/snapshots/{}", in_path(&arguments.name)))?;
-    let job = if arguments.no_wait {
-        job
-    } else {
-        wait_for(&client, job)?
-    };
-    report(&job, arguments.json)
+    report(&end_of(&client, job, arguments.no_wait)?, arguments.json)
 }
 
 fn list_jobs(arguments: &ListArguments) -> Result<(), Failure> {
@@ -264,9 +271,13 @@ fn list_jobs(arguments: &ListArguments) -> Result<(), Failure> {
 fn show(job: Job, as_json: bool) {
     if as_json {
         say_json(&job);
-        return;
+    } else {
+        say(everything(job));
     }
-    say(described(&[
+}
+
+fn everything(job: Job) -> String {
+    let mut pairs = vec![
         ("Job", job.id.to_string()),
         ("Kind", word(&job.kind)),
         ("Mount", job.mount),
@@ -280,7 +291,11 @@ fn show(job: Job, as_json: bool) {
                 .to_owned(),
         ),
         ("Detail", job.detail),
-    ]));
+    ];
+    if let Some(progress) = job.progress {
+        pairs.insert(4, ("Progress", progress::words(&progress)));
+    }
+    described(&pairs)
 }
 
 fn show_job(arguments: &JobArguments) -> Result<(), Failure> {
@@ -292,6 +307,12 @@ fn show_job(arguments: &JobArguments) -> Result<(), Failure> {
         arguments.json,
     );
     Ok(())
+}
+
+fn wait_for_job(arguments: &JobArguments) -> Result<(), Failure> {
+    let client = arguments.store.connect()?;
+    let job: Job = client.get(&format!("/jobs/{}", arguments.id))?;
+    report(&wait_for(&client, job)?, arguments.json)
 }
 
 fn cancel_job(arguments: &JobArguments) -> Result<(), Failure> {
@@ -386,6 +407,49 @@ pub fn events(arguments: &ListArguments) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_at_work_says_how_far_it_is() {
+        let job = |progress: serde_json::Value| -> Job {
+            serde_json::from_value(serde_json::json!({
+                "id": 7, "kind": "recovery_point", "mount": "m", "state": "Running", "started": "then", "ended": null,
+                "error_code": 0, "error_message": "", "detail": "reading", "progress": progress
+            }))
+            .unwrap()
+        };
+        let shown = everything(job(serde_json::json!({
+            "bytes_total": 200, "bytes_done": 50, "bytes_read": 50, "bytes_written": 5, "bytes_per_second": 10,
+            "seconds_left": 15, "is_paused": false
+        })));
+        assert_eq!(
+            shown,
+            "\
+Job       7
+Kind      recovery point
+Mount     m
+State     Running
+Progress  50 B of 200 B, 25 %, 00:00:15 left, 10 B a second
+Started   then
+Ended     -
+Error     0
+Detail    reading"
+        );
+        assert!(!everything(job(serde_json::Value::Null)).contains("Progress"));
+    }
+
+    #[test]
+    fn a_snapshot_that_is_a_recovery_point_too_is_saved() {
+        let snapshot: Snapshot = serde_json::from_value(serde_json::json!({
+            "name": "A_1", "mount": "m", "state": "saved", "time": "then", "job": 1, "directory": "/d", "files": 2,
+            "bytes": 3, "pause_milliseconds": 4, "logs": 1
+        }))
+        .unwrap();
+        let shown = snapshot_table(vec![snapshot]).to_string();
+        assert_eq!(
+            shown.lines().nth(1),
+            Some("A_1   m      saved  then  2      3 B   4 ms   1")
+        );
+    }
 
     #[test]
     fn queries_have_what_was_given() {

@@ -1,9 +1,16 @@
-//! `backstay store …`, `mount …`, `snapshot …`, `job …`: a store, and its administration.
+//! `backstay store …`, and the commands that administer it, from `mount …` to `repository …`.
 //! What lives here: the choice of command, and how a failure is said. What does not: any command's work.
 
 mod connection;
+mod content;
 pub mod lists;
+mod moment;
 pub mod mount;
+pub mod points;
+mod progress;
+pub mod repository;
+mod restore;
+pub mod retention;
 mod serve;
 mod table;
 mod wait;

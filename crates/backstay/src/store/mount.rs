@@ -10,10 +10,13 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::connection::StoreOptions;
 use super::table::{Table, bytes, described};
-use super::wait::{confirm, report, wait_for};
+use super::wait::{confirm, end_of, report};
 use super::{Failure, finish, word};
 use crate::practice::create::size;
 use crate::said::{note, say, say_json};
+
+/// Stands for an address that the reader knows better.
+const UNKNOWN_HOST: &str = "STORE";
 
 /// Make and look after backup mounts
 #[derive(Debug, Subcommand)]
@@ -184,16 +187,28 @@ fn create(arguments: &Create) -> Result<(), Failure> {
         mount.driver_reason
     ));
     say("On the database host, as root:");
-    say(format!("  mkdir -p /local/{}", mount.name));
-    say(format!("  {}", mount_command(&mount, &store)));
-    if mount.allow.is_empty() {
-        say("Only this machine may mount it. HINT: name the database hosts with --allow");
-    } else if is_local(&store) {
-        say(
-            "The store's NFS server listens to this machine only. HINT: backstay store serve --nfs-listen 0.0.0.0:2049",
-        );
+    let local = format!("/local/{}", mount.name);
+    say(format!("  mkdir -p {local}"));
+    say(format!(
+        "  {}",
+        mount_command(&mount.export_path, &local, &store)
+    ));
+    if let Some(hint) = who_cannot_mount(&mount, &store) {
+        say(hint);
     }
     Ok(())
+}
+
+/// Why a database host cannot mount what is below a mount, if none can.
+pub fn who_cannot_mount(mount: &Mount, store: &Store) -> Option<&'static str> {
+    if mount.allow.is_empty() {
+        return Some(
+            "Only this machine may mount it. HINT: --allow of 'backstay mount create' names the database hosts",
+        );
+    }
+    is_local(store).then_some(
+        "The store's NFS server listens to this machine only. HINT: backstay store serve --nfs-listen 0.0.0.0:2049",
+    )
 }
 
 /// Whether no other host can reach the NFS server. Where the kernel exports, it is not ours to say.
@@ -204,23 +219,29 @@ fn is_local(store: &Store) -> bool {
         .is_ok_and(|address| address.ip().is_loopback())
 }
 
-/// What a Linux host mounts with.
-fn mount_command(mount: &Mount, store: &Store) -> String {
-    let (host, port) = match store
-        .nfs_address
-        .as_deref()
-        .and_then(|address| address.rsplit_once(':'))
-    {
-        Some(("0.0.0.0" | "[::]", port)) => ("STORE", Some(port)),
+/// The store's address for a database host, and the port of its NFS server, as far as they are known.
+fn address(store: &Store) -> (&str, Option<&str>) {
+    let address = store.nfs_address.as_deref();
+    match address.and_then(|address| address.rsplit_once(':')) {
+        Some(("0.0.0.0" | "[::]", port)) => (UNKNOWN_HOST, Some(port)),
         Some((host, port)) => (host, Some(port)),
-        None => ("STORE", None),
-    };
+        None => (UNKNOWN_HOST, None),
+    }
+}
+
+/// The store's address for a database host, if it is known.
+pub fn host_of(store: &Store) -> &str {
+    address(store).0
+}
+
+/// What a Linux host mounts with.
+pub fn mount_command(export: &str, local: &str, store: &Store) -> String {
+    let (host, port) = address(store);
     let port = port.map_or_else(String::new, |port| {
         format!(",port={port},mountport={port},mountproto=tcp")
     });
     format!(
-        "mount -t nfs -o rw,bg,hard,tcp,vers=3,nolock,timeo=600,rsize=1048576,wsize=1048576{port} {host}:{} /local/{}",
-        mount.export_path, mount.name
+        "mount -t nfs -o rw,bg,hard,tcp,vers=3,nolock,timeo=600,rsize=1048576,wsize=1048576{port} {host}:{export} {local}"
     )
 }
 
@@ -319,12 +340,7 @@ fn delete(arguments: &Delete) -> Result<(), Failure> {
         arguments.force
     );
     let job: Job = client.delete(&path)?;
-    let job = if arguments.no_wait {
-        job
-    } else {
-        wait_for(&client, job)?
-    };
-    report(&job, arguments.json)
+    report(&end_of(&client, job, arguments.no_wait)?, arguments.json)
 }
 
 #[cfg(test)]
@@ -346,14 +362,23 @@ mod tests {
             }))
             .unwrap()
         };
-        let own = mount_command(&mount, &store(Some("192.0.2.1:2049")));
+        let command = |store: &Store| mount_command("/Phoenix/m/oracle_data", "/local/m", store);
+        let own = command(&store(Some("192.0.2.1:2049")));
         assert!(
             own.contains(",port=2049,mountport=2049")
                 && own.contains(" 192.0.2.1:/Phoenix/m/oracle_data /local/m"),
             "{own}"
         );
-        assert!(mount_command(&mount, &store(Some("0.0.0.0:2049"))).contains(" STORE:/Phoenix/m"));
-        assert!(!mount_command(&mount, &store(None)).contains("port="));
+        assert!(command(&store(Some("0.0.0.0:2049"))).contains(" STORE:/Phoenix/m"));
+        assert!(!command(&store(None)).contains("port="));
+        assert!(who_cannot_mount(&mount, &store(None)).is_some_and(|why| why.contains("--allow")));
+        let open = Mount {
+            allow: vec!["*".to_owned()],
+            ..mount
+        };
+        let why = |address| who_cannot_mount(&open, &store(address));
+        assert!(why(Some("127.0.0.1:2049")).is_some_and(|why| why.contains("--nfs-listen")));
+        assert_eq!(why(Some("0.0.0.0:2049")), None);
         assert!(is_local(&store(Some("127.0.0.1:2049"))) && is_local(&store(Some("[::1]:1"))));
         assert!(!is_local(&store(Some("0.0.0.0:2049"))) && !is_local(&store(None)));
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// One line that moves no cursor, whatever a path or a log has brought into it.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.trim_end().replace(|c: char| c.is_control(), " ")
 }
 

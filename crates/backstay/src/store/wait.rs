@@ -4,12 +4,11 @@
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
-use api::admin::{Job, JobState};
-use api::client::{Client, ClientError};
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::progress::Bar;
 use super::{Failure, word};
 use crate::said::{say, say_json};
+use api::admin::{Job, JobState};
+use api::client::{Client, ClientError};
 
 /// Pause between looks at a job.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -22,15 +21,11 @@ const ANSWER_BYTES_MAX: u64 = 256;
 
 /// Asks, unless it is not to be asked.
 pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
+    must_be_able_to_ask(yes)?;
     if yes {
         return Ok(());
     }
     let input = std::io::stdin();
-    if !input.is_terminal() {
-        return Err(Failure::NotConfirmed(
-            "there is no terminal to ask on. HINT: say --yes",
-        ));
-    }
     let mut errors = std::io::stderr();
     // If it cannot be shown, it is not answered with yes either.
     let _ = write!(errors, "{question} [y/N] ").and_then(|()| errors.flush());
@@ -42,13 +37,31 @@ pub fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
     }
 }
 
+/// Fails if nobody can be asked, for callers that tell something before they ask.
+pub fn must_be_able_to_ask(yes: bool) -> Result<(), Failure> {
+    if yes || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::NotConfirmed(
+        "there is no terminal to ask on. HINT: say --yes",
+    ))
+}
+
 fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// Waits for the end of a job, unless nobody wants to.
+pub fn end_of(client: &Client, job: Job, no_wait: bool) -> Result<Job, Failure> {
+    if no_wait {
+        return Ok(job);
+    }
+    wait_for(client, job)
+}
+
 /// Waits for the end of a job.
 pub fn wait_for(client: &Client, job: Job) -> Result<Job, Failure> {
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
+    let bar = Bar::new();
     let ended = look_until_ended(
         job,
         || {
@@ -56,17 +69,11 @@ pub fn wait_for(client: &Client, job: Job) -> Result<Job, Failure> {
             Instant::now()
         },
         |job| {
-            bar.set_message(format!(
-                "job {}, {}: {}",
-                job.id,
-                word(&job.state),
-                job.detail
-            ));
-            bar.tick();
+            bar.show(job);
             client.get(&format!("/jobs/{}", job.id))
         },
     );
-    bar.finish_and_clear();
+    bar.end();
     ended
 }
 
@@ -96,9 +103,14 @@ fn look_until_ended(
     Ok(job)
 }
 
+/// Whether a job has not done all that it was for.
+pub fn has_failed(job: &Job) -> bool {
+    matches!(job.state, JobState::Failed | JobState::SuccessfulWithErrors)
+}
+
 /// Says how a job stands; one that has not done all that it was for is a failure.
 pub fn report(job: &Job, as_json: bool) -> Result<(), Failure> {
-    let has_failed = matches!(job.state, JobState::Failed | JobState::SuccessfulWithErrors);
+    let has_failed = has_failed(job);
     if as_json {
         say_json(job);
     } else if !has_failed {
