@@ -7,7 +7,7 @@ use std::path::Path;
 use cargo_metadata::MetadataCommand;
 
 /// Each crate of the workspace with the crates of the workspace that it may use.
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("oracle", &[]),
     ("practice", &["oracle"]),
     ("brtools", &["oracle"]),

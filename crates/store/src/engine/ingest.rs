@@ -140,7 +140,7 @@ impl Engine {
         let point = repository.ingest(&source, watch)?;
         let counted = watch.counters().values();
         let findings = repository.verify(&point, Depth::New, watch)?;
-        refuse_damage(&point, &findings)?;
+        refuse_damage(&point.id.to_string(), &findings)?;
         let detail = format!(
             "recovery point {}: {} files, {} bytes, {} read, {} added, read back",
             point.id, point.files, point.bytes, counted[2], point.bytes_added
@@ -271,7 +271,7 @@ impl Engine {
 }
 
 /// Damage that was found as a refusal.
-pub(super) fn refuse_damage(point: &Point, findings: &[Finding]) -> Result<(), Refusal> {
+pub(super) fn refuse_damage(id: &str, findings: &[Finding]) -> Result<(), Refusal> {
     let damage: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.is_damage)
@@ -283,7 +283,7 @@ pub(super) fn refuse_damage(point: &Point, findings: &[Finding]) -> Result<(), R
             Code::RepositoryDamaged,
             format!(
                 "recovery point {} cannot be read back, {} things are damaged; the first: {first}",
-                point.id.short(),
+                &id[..8],
                 damage.len()
             ),
             "look at the repository's disk; 'backstay repository check --read-data' names all that is damaged",

@@ -7,6 +7,7 @@
 
 mod administration;
 mod backup;
+mod choice;
 mod deletion;
 mod health;
 mod ingest;

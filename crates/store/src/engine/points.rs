@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use api::admin::{Job, JobKind, PointState, RecoveryPoint, RecoveryPointContent, Severity};
 use api::code::Code;
-use repository::{Depth, Finding, Repository};
+use repository::{Depth, Finding, Repository, RepositoryError};
 
 use super::Engine;
 use super::ingest::{point_row, refuse_damage};
@@ -133,14 +133,12 @@ impl Engine {
     pub(super) fn verify_point(&self, job: &Job, watch: &JobWatch) -> Result<(), Refusal> {
         let id = self.subject(job)?;
         let repository = self.repository()?;
-        let point = repository.point(&id)?;
-        let result = repository.verify(&point, Depth::All, watch);
-        let findings = match result {
+        let looked = repository
+            .point(&id)
+            .and_then(|point| repository.verify(&point, Depth::All, watch));
+        let findings = match looked {
             // Damage that keeps it from being looked at is damage.
-            Err(
-                error @ (repository::RepositoryError::Damaged { .. }
-                | repository::RepositoryError::Missing { .. }),
-            ) => {
+            Err(error @ (RepositoryError::Damaged { .. } | RepositoryError::Missing { .. })) => {
                 vec![Finding {
                     what: error.to_string(),
                     is_damage: true,
@@ -148,7 +146,7 @@ impl Engine {
             }
             other => other?,
         };
-        let verdict = refuse_damage(&point, &findings);
+        let verdict = refuse_damage(&id, &findings);
         let state = if verdict.is_ok() {
             PointState::Usable
         } else {

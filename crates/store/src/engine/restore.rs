@@ -1,24 +1,24 @@
 //! From a recovery point to files that a database host can mount.
-//! What lives here: what is chosen, the job, `catalog.rman`. What does not: reading the repository, and deleting the files
-//! again (restores).
+//! What lives here: the job, `catalog.rman`. What does not: what is chosen (choice), reading the repository, and deleting the
+//! files again (restores).
 //!
 //! Everything is written under a hidden name and gets its own when it is whole; a crash before that leaves what the next
 //! start removes, and the job is done again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use api::admin::{Job, JobKind, JobState, RecoveryPoint, RestoreRequest};
 use api::code::Code;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use oracle::rman::{MappedDatabase, RelativePath, SnapshotFiles};
+use oracle::rman::{RelativePath, SnapshotFiles};
 use repository::{Point, Repository, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::backup::is_directory;
+use super::choice::Choice;
 use super::points::is_being_deleted;
 use super::story::{self, DATA, Story};
 use super::work::JobWatch;
@@ -28,9 +28,6 @@ use crate::export::restore_path;
 use crate::refusal::Refusal;
 use crate::{directory, failpoint};
 
-/// Patterns of a request, and bytes of one.
-const PATTERNS_MAX: usize = 100;
-const PATTERN_BYTES_MAX: usize = 4096;
 /// What RMAN and the restore script read.
 const CATALOG: &str = "catalog.rman";
 /// Room that stays free on the disk, in bytes.
@@ -41,10 +38,6 @@ const ROOM_LEFT: u64 = 64 << 20;
 struct Subject {
     point: String,
     request: RestoreRequest,
-}
-
-fn bad(message: impl Into<String>, hint: &str) -> Refusal {
-    Refusal::bad_request(message, hint)
 }
 
 fn trouble(doing: &str, path: &Path, error: &std::io::Error) -> Refusal {
@@ -71,8 +64,7 @@ impl Engine {
             return Err(is_being_deleted(&row));
         }
         let mount = self.target(&row, request)?;
-        check(request)?;
-        patterns(&request.paths)?;
+        Choice::check(request)?;
         let subject = Subject {
             point: row.id.clone(),
             request: request.clone(),
@@ -145,8 +137,8 @@ impl Engine {
         let point = repository.point(&subject.point)?;
         let story = Story::of(&repository, &point)?;
         let files = story::data_files(&repository, &point)?;
-        let chosen = choose(&subject.request, story.as_ref(), &files)?;
-        self.check_room(&files, &chosen)?;
+        let chosen = Choice::of(&subject.request, story.as_ref(), &files)?;
+        self.check_room(&files, &chosen.files)?;
         let restores = self.directory.restores(&mount.name);
         let hidden = restores.join(format!(".taking-{}", job.id));
         if hidden.exists() {
@@ -180,14 +172,14 @@ impl Engine {
         &self,
         repository: &Repository,
         point: &Point,
-        chosen: &BTreeSet<String>,
+        chosen: &Choice,
         hidden: &Path,
         story: Option<&Story>,
         watch: &JobWatch,
     ) -> Result<repository::Restored, Refusal> {
-        let is_chosen = |path: &Path| chosen.contains(path.to_string_lossy().as_ref());
+        let is_chosen = |path: &Path| chosen.has(path);
         let restored = repository.restore(point, DATA, &is_chosen, hidden, watch as &dyn Watch)?;
-        let text = catalog(point, story, chosen);
+        let text = catalog(point, story, &chosen.files);
         let path = hidden.join(CATALOG);
         // A backup may have a file of that name; it stays as it is.
         if !path.exists() {
@@ -235,145 +227,6 @@ impl Engine {
             "delete restores or snapshots that are not needed, or restore a part with --path, --database or --datafile",
         ))
     }
-}
-
-fn check(request: &RestoreRequest) -> Result<(), Refusal> {
-    let by_name = request.database.is_some() || !request.datafiles.is_empty();
-    if by_name && !request.paths.is_empty() {
-        return Err(bad(
-            "paths and a database or data files were asked for",
-            "give one of them; two restores bring both",
-        ));
-    }
-    Ok(())
-}
-
-fn patterns(paths: &[String]) -> Result<GlobSet, Refusal> {
-    if paths.len() > PATTERNS_MAX || paths.iter().any(|path| path.len() > PATTERN_BYTES_MAX) {
-        return Err(bad(
-            format!(
-                "more than {PATTERNS_MAX} patterns, or one of more than {PATTERN_BYTES_MAX} bytes"
-            ),
-            "use * and **",
-        ));
-    }
-    let mut set = GlobSetBuilder::new();
-    for path in paths {
-        let glob = GlobBuilder::new(path.trim_start_matches('/'))
-            .literal_separator(true)
-            .build();
-        set.add(glob.map_err(|error| {
-            bad(
-                error.to_string(),
-                "* is any part of a name, ** any directories, ? a character",
-            )
-        })?);
-    }
-    set.build()
-        .map_err(|error| bad(error.to_string(), "use fewer or simpler patterns"))
-}
-
-/// The paths that were asked for.
-fn choose(
-    request: &RestoreRequest,
-    story: Option<&Story>,
-    files: &[(String, u64)],
-) -> Result<BTreeSet<String>, Refusal> {
-    check(request)?;
-    let all = files.iter().map(|(path, _)| path);
-    if !request.paths.is_empty() {
-        let set = patterns(&request.paths)?;
-        return some(
-            all.filter(|path| set.is_match(path)).cloned().collect(),
-            "no file has such a path",
-        );
-    }
-    if request.database.is_none() && request.datafiles.is_empty() {
-        return some(all.cloned().collect(), "the recovery point has no files");
-    }
-    let known: Vec<&MappedDatabase> = story
-        .map(|story| story.mapped().collect())
-        .unwrap_or_default();
-    let named: Vec<&MappedDatabase> = known
-        .iter()
-        .copied()
-        .filter(|database| match &request.database {
-            None => true,
-            Some(wanted) => database
-                .name
-                .as_ref()
-                .is_some_and(|name| name.eq_ignore_ascii_case(wanted)),
-        })
-        .collect();
-    if named.is_empty() {
-        let names: Vec<&str> = known
-            .iter()
-            .filter_map(|database| database.name.as_deref())
-            .collect();
-        return Err(bad(
-            format!(
-                "no log of the recovery point tells of that database; known are: {}",
-                if names.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names.join(", ")
-                }
-            ),
-            "choose by --path; 'backstay recovery-point show' lists all files",
-        ));
-    }
-    if request.datafiles.is_empty() {
-        let files = named
-            .iter()
-            .flat_map(|database| database.files())
-            .map(|file| file.as_str().to_owned());
-        return some(
-            files.collect(),
-            "the recovery point has no file of that database",
-        );
-    }
-    let mut by_number: HashMap<u32, usize> = HashMap::new();
-    let mut chosen = BTreeSet::new();
-    for database in &named {
-        for datafile in database
-            .datafiles
-            .iter()
-            .filter(|datafile| request.datafiles.contains(&datafile.number))
-        {
-            *by_number.entry(datafile.number).or_default() += 1;
-            chosen.extend(datafile.files.iter().map(|file| file.as_str().to_owned()));
-        }
-    }
-    if let Some((number, _)) = by_number.iter().find(|(_, count)| **count > 1) {
-        return Err(bad(
-            format!("several databases have a data file {number}"),
-            "say which with --database",
-        ));
-    }
-    if let Some(number) = request
-        .datafiles
-        .iter()
-        .find(|number| !by_number.contains_key(number))
-    {
-        return Err(bad(
-            format!("no log of the recovery point tells of data file {number}"),
-            "choose by --path",
-        ));
-    }
-    some(
-        chosen,
-        "the recovery point has no file with those data files",
-    )
-}
-
-fn some(chosen: BTreeSet<String>, why_not: &str) -> Result<BTreeSet<String>, Refusal> {
-    if chosen.is_empty() {
-        return Err(bad(
-            why_not,
-            "'backstay recovery-point show' lists its files",
-        ));
-    }
-    Ok(chosen)
 }
 
 /// What RMAN is to be told of the restored files.

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 const BLOCK_BYTES: u64 = 8 << 10;
 /// Ranges of one mount; beyond, nothing is known.
 const RANGES_MAX: usize = 500_000;
+/// Change times are no finer than a tick of the kernel, and NFS servers' clocks need not be ours.
+const TICK_SECONDS: i64 = 2;
 /// Files of one mount; beyond, the writers would wait too long while all are looked at.
 const FILES_MAX: usize = 100_000;
 
@@ -59,6 +61,8 @@ struct Identity {
     inode: u64,
     born: (i64, u32),
     changed: (i64, i64),
+    /// It changed so shortly before that a change after it could have the same time.
+    is_fresh: bool,
 }
 
 /// What is known of a mount.
@@ -184,7 +188,7 @@ fn known(
         let ranges = match blocks {
             Some(ranges) => ranges,
             // Something changed that nobody told of.
-            None if old.changed != identity.changed => return None,
+            None if old.is_fresh || old.changed != identity.changed => return None,
             None => Vec::new(),
         };
         // Other names cannot be written down.
@@ -195,6 +199,7 @@ fn known(
 
 /// All files of a directory; nothing if they are too many or one cannot be told from its successor.
 fn look(data: &Path) -> Option<HashMap<PathBuf, Identity>> {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
     let mut files = HashMap::new();
     let mut directories = vec![data.to_owned()];
     while let Some(directory) = directories.pop() {
@@ -208,14 +213,17 @@ fn look(data: &Path) -> Option<HashMap<PathBuf, Identity>> {
                 if files.len() >= FILES_MAX {
                     return None;
                 }
-                files.insert(path.strip_prefix(data).ok()?.to_owned(), identify(&path)?);
+                files.insert(
+                    path.strip_prefix(data).ok()?.to_owned(),
+                    identify(&path, now)?,
+                );
             }
         }
     }
     Some(files)
 }
 
-fn identify(path: &Path) -> Option<Identity> {
+fn identify(path: &Path, now: i64) -> Option<Identity> {
     let metadata = fs::symlink_metadata(path).ok()?;
     let known = rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME).ok()?;
     // A file with two names could be written through the other one; it is told all the same, by its inode.
@@ -226,6 +234,7 @@ fn identify(path: &Path) -> Option<Identity> {
         inode: metadata.ino(),
         born: (known.stx_btime.tv_sec, known.stx_btime.tv_nsec),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
+        is_fresh: metadata.ctime() + TICK_SECONDS >= now,
     })
 }
 
@@ -234,6 +243,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::io::Write;
+    use std::time::Duration;
 
     fn key(path: &Path) -> FileKey {
         FileKey {
@@ -256,6 +266,8 @@ mod tests {
         for name in ["same", "written", "replaced", "behind_our_back"] {
             fs::write(data.join(name), name).unwrap();
         }
+        std::thread::sleep(Duration::from_secs(TICK_SECONDS as u64 + 1));
+        fs::write(data.join("fresh"), "fresh").unwrap();
         let log = ChangeLog::default();
         assert_eq!(told(&log, data, "S1"), None);
         log.written(1, key(&data.join("written")), 100_000, 1);
@@ -264,7 +276,7 @@ mod tests {
         fs::write(data.join("other"), "other").unwrap();
         fs::rename(data.join("other"), data.join("replaced")).unwrap();
         // A clock tick of the kernel, so that the change shows.
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         fs::File::options()
             .append(true)
             .open(data.join("behind_our_back"))
