@@ -157,6 +157,7 @@ impl Repository {
         if !backend.has_config()? {
             return Err(RepositoryError::NotThere(backend.location()));
         }
+        backend.clean();
         let key = keys::find_key(backend.as_ref(), password)?;
         let config = keys::read_config(backend.as_ref(), &key)?;
         let index = Index::load(&state.join("index"), config.id)?;

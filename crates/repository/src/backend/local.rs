@@ -2,13 +2,16 @@
 //! What lives here: files that are there whole or not at all. What does not: object storage.
 //!
 //! A file is written below `tmp`, synced, renamed to its name, and its directory synced. What a crash leaves in `tmp` is
-//! removed when the next repository is opened for writing.
+//! removed when the repository is opened again, if the process that wrote it is dead.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::{Backend, FILE_BYTES_MAX, FileKind, name};
 use crate::error::RepositoryError;
@@ -209,15 +212,25 @@ impl Backend for LocalBackend {
     fn create(&self) -> Result<(), RepositoryError> {
         self.try_create()
             .map_err(|error| self.failed("making", FileKind::Config, &Id::default(), &error))?;
-        // Only what no process can be writing: this process makes the repository.
+        Ok(())
+    }
+
+    fn clean(&self) {
         for entry in fs::read_dir(self.root.join("tmp"))
             .into_iter()
             .flatten()
             .flatten()
         {
-            let _ = fs::remove_file(entry.path());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name
+                .split('-')
+                .nth(1)
+                .and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+            let lives = process.is_none_or(|pid| test_kill_process(pid) != Err(Errno::SRCH));
+            if !lives {
+                let _ = fs::remove_file(entry.path());
+            }
         }
-        Ok(())
     }
 
     fn writers(&self) -> usize {

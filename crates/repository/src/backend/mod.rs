@@ -110,6 +110,9 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Makes the place ready for a new repository.
     fn create(&self) -> Result<(), RepositoryError>;
 
+    /// Removes what dead processes of this machine have left half written.
+    fn clean(&self) {}
+
     /// How many writes at once are worth it.
     fn writers(&self) -> usize;
 

@@ -77,6 +77,8 @@ impl Repository {
             .into_iter()
             .find(|point| point.snapshot.as_deref() == Some(source.snapshot));
         if let Some(point) = made {
+            // A crash came behind the last step.
+            let _ = std::fs::remove_file(self.journal_path(source.snapshot)?);
             return Ok(point);
         }
         watch.step("ingest-begin");
@@ -184,8 +186,23 @@ impl Repository {
         let directory = journals(&self.state);
         std::fs::create_dir_all(&directory)
             .map_err(|error| RepositoryError::file(&directory, error))?;
-        Ok(directory.join(crate::id::Id::of(snapshot.as_bytes()).short()))
+        Ok(directory.join(journal_name(snapshot)))
     }
+
+    /// Removes what is known of ingests of other snapshots than these: nobody will go on with them.
+    pub fn forget_ingests_but(&self, snapshots: &[&str]) {
+        let names: Vec<String> = snapshots.iter().map(|name| journal_name(name)).collect();
+        let entries = std::fs::read_dir(journals(&self.state));
+        for entry in entries.into_iter().flatten().flatten() {
+            if !names.iter().any(|name| name.as_str() == entry.file_name()) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn journal_name(snapshot: &str) -> String {
+    crate::id::Id::of(snapshot.as_bytes()).short()
 }
 
 /// Reads and packs all segments; failures are with the uploads.

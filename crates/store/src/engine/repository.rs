@@ -7,13 +7,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::admin::{RepositoryStats, Severity};
+use api::admin::{RepositoryStats, Severity, SnapshotState};
 use api::code::Code;
 use repository::{Location, Repository, RepositoryError};
 
 use super::Engine;
 use crate::catalogue::events::{self, NewEvent};
-use crate::catalogue::settings;
+use crate::catalogue::{settings, snapshots};
 use crate::directory::{random_hex, read_secret, write_private};
 use crate::refusal::Refusal;
 
@@ -156,6 +156,14 @@ impl Engine {
             Some(_) => {}
             None => self.record_repository(repository, &id)?,
         }
+        let rows = self
+            .catalogue
+            .read(|connection| snapshots::list(connection, None))?;
+        let waiting = rows
+            .iter()
+            .filter(|row| row.state == SnapshotState::Pending);
+        let names: Vec<&str> = waiting.map(|row| row.name.as_str()).collect();
+        repository.forget_ingests_but(&names);
         self.sync_points(repository)
     }
 
