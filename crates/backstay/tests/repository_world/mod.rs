@@ -144,6 +144,7 @@ pub struct Restic {
     repository: String,
     password_file: PathBuf,
     scratch: tempfile::TempDir,
+    environment: Vec<(String, String)>,
 }
 
 impl Restic {
@@ -159,6 +160,7 @@ impl Restic {
             repository: repository.to_owned(),
             password_file: world.directory.join("repository.key"),
             scratch: tempfile::tempdir().unwrap(),
+            environment: world.environment.clone(),
         }
     }
 
@@ -167,6 +169,7 @@ impl Restic {
         command
             .args(["--no-cache", "--repo", &self.repository, "--password-file"])
             .arg(&self.password_file)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .args(arguments);
         command
     }

@@ -36,6 +36,8 @@ pub struct StoreWorld {
     pub running: Option<Running>,
     /// Lines for the configuration file.
     pub settings: String,
+    /// Variables of the store's environment.
+    pub environment: Vec<(String, String)>,
     /// Whether snapshots become recovery points; otherwise they wait, so that a test can count them.
     pub ingest: bool,
     ports: [u16; 3],
@@ -107,6 +109,7 @@ impl StoreWorld {
             directory: parent.path().join("store"),
             running: None,
             settings: String::new(),
+            environment: Vec::new(),
             ingest: false,
             ports: [0; 3],
             _parent: parent,
@@ -134,6 +137,7 @@ impl StoreWorld {
             .args(["store", "serve", "--config"])
             .arg(file)
             .env_remove("BACKSTAY_FAILPOINT")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(
