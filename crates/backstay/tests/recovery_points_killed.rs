@@ -13,7 +13,7 @@ use api::admin::{Job, JobState, PointState, RecoveryPoint, RestoreRequest, Snaps
 use repository_world::{Restic, await_points, backup, fill, noise, points, restore, story};
 use store_world::{StoreWorld, wait_until};
 
-pub const INGEST: [&str; 12] = [
+const INGEST: [&str; 12] = [
     "ingest-begin",
     "ingest-pack-before",
     "ingest-pack-after",

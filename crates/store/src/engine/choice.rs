@@ -140,12 +140,15 @@ fn databases<'a>(
     Ok(known)
 }
 
+/// A database by name and DBID.
+type Owner<'a> = (Option<&'a str>, Option<u64>);
+
 /// The files that have data files of these numbers.
 fn of_datafiles(
     databases: &[&MappedDatabase],
     numbers: &[u32],
 ) -> Result<BTreeSet<String>, Refusal> {
-    let mut owners: BTreeMap<u32, BTreeSet<(Option<&str>, Option<u64>)>> = BTreeMap::new();
+    let mut owners: BTreeMap<u32, BTreeSet<Owner>> = BTreeMap::new();
     let mut files = BTreeSet::new();
     for database in databases {
         let wanted = database

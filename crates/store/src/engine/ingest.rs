@@ -162,7 +162,7 @@ impl Engine {
                 };
                 snapshots::set(connection, &saved)?;
             }
-            Ok::<_, CatalogueError>(jobs::say(connection, job.id, &detail)?)
+            jobs::say(connection, job.id, &detail)
         })?;
         watch.step("point-after-commit");
         Ok(detail)

@@ -78,10 +78,10 @@ impl Engine {
                 "is held no longer"
             };
             let text = format!("recovery point {} {what}", &row.id[..8]);
-            Ok::<_, CatalogueError>(events::add(
+            events::add(
                 connection,
                 &NewEvent::of_mount(Severity::Warning, &row.mount, &text),
-            )?)
+            )
         })?;
         self.find_point(&row.id)
     }

@@ -28,6 +28,9 @@ const VERSION: u32 = 1;
 /// So many bytes of a log travel with it; so many are read for the map, too.
 const LOG_BYTES_MAX: u64 = rman::LOG_BYTES_MAX;
 
+/// Small files by name.
+type OwnFiles = Vec<(String, Vec<u8>)>;
+
 /// The story of a recovery point.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Story {
@@ -58,7 +61,7 @@ impl Engine {
         &self,
         row: &SnapshotRow,
         data: &Path,
-    ) -> Result<(Story, Vec<(String, Vec<u8>)>), Refusal> {
+    ) -> Result<(Story, OwnFiles), Refusal> {
         let rows = self
             .catalogue
             .read(|connection| logs::of_snapshot(connection, &row.name))?;
