@@ -267,7 +267,7 @@ fn copies_tell_tablespaces_and_deleted_files_are_not_missed() {
             "1 SYSTEM /oracle/SND/sapdata1/system.data1: data_D-SND_I-4713_TS-SYSTEM_FNO-1_01abcd",
             "2 NEW /oracle/SND/sapdata1/new.data1: data_D-SND_I-4713_TS-NEW_FNO-2_02abcd",
             "log 1/7: 07arch_1_1",
-            "control: c-4713-20261124-00, control_D-SND_I-4713.ctl",
+            "control: control_D-SND_I-4713.ctl, c-4713-20261124-00",
             "spfile: c-4713-20261124-00",
         ],
     );
@@ -363,6 +363,16 @@ fn what_did_not_end_well_is_of_no_use_and_of_no_other_name() {
             "PRD 4711",
             "unusable: 0m_1_1, 0m_3_1",
             "missing: /local/testmount/0m_2_1",
+        ],
+    );
+    // Two sections of three, which are three sets in the log: neither can the file.
+    maps(
+        "section_size",
+        &["3a_5_1", "3a_5_3"],
+        &[
+            "BIG 500",
+            "unusable: 3a_5_1, 3a_5_3",
+            "missing: /local/testmount/3a_5_2",
         ],
     );
     // One of two copies of a piece: all can.
