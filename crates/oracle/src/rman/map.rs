@@ -436,9 +436,10 @@ impl Sections {
             if let Some((of, blocks)) = section.filter(|_| whole) {
                 begins.entry(of).or_insert(number);
                 good.insert((of, blocks));
+                good.insert((tagless(of), blocks));
             }
         }
-        // What one channel failed at another one may have written.
+        // What one channel failed at another one may have written. A set that failed has no tag.
         let lacking: HashSet<Sectioned<'_>> = sectioned()
             .filter_map(|(section, _)| section.filter(|section| !good.contains(section)))
             .map(|(of, _)| of)
@@ -447,7 +448,7 @@ impl Sections {
             .enumerate()
             .map(|(number, (section, whole))| match section {
                 _ if !whole => None,
-                Some((of, _)) if lacking.contains(&of) => None,
+                Some((of, _)) if lacking.contains(&of) || lacking.contains(&tagless(of)) => None,
                 Some((of, _)) => begins.get(&of).copied(),
                 None => Some(number),
             });
@@ -459,6 +460,10 @@ impl Sections {
     fn first_of(&self, set: usize) -> Option<usize> {
         self.first.get(set).copied().flatten()
     }
+}
+
+fn tagless((number, kind, _): Sectioned<'_>) -> Sectioned<'_> {
+    (number, kind, None)
 }
 
 fn section(set: &BackupSet) -> Option<(Sectioned<'_>, BlockRange)> {

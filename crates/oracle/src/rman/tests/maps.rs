@@ -388,6 +388,52 @@ fn what_did_not_end_well_is_of_no_use_and_of_no_other_name() {
 }
 
 #[test]
+fn a_section_that_failed_spoils_the_others_unless_another_channel_wrote_it() {
+    let section = |channel: &str, blocks: &str, name: &str| {
+        format!(
+            "channel {channel}: starting full datafile backup set\n\
+             channel {channel}: specifying datafile(s) in backup set\n\
+             input datafile file number=00005 name=/oradata/big01.dbf\n\
+             backing up blocks {blocks}\n\
+             channel {channel}: starting piece {name} at x\n"
+        )
+    };
+    let end = |channel: &str, name: &str| {
+        format!(
+            "channel {channel}: finished piece {name} at x\n\
+             piece handle=/local/testmount/big_{name} tag=T comment=NONE\n\
+             channel {channel}: backup set complete, elapsed time: 1\n"
+        )
+    };
+    let head = "connected to target database: BIG (DBID=500)\nStarting backup at x\n\
+                allocated channel: c1\nallocated channel: c2\n";
+    let begun = format!(
+        "{head}{}{}{}RMAN-03009: failure of backup command on c2 channel at x\n",
+        section("c1", "1 through 8", "1"),
+        section("c2", "9 through 16", "2"),
+        end("c1", "1"),
+    );
+    let again = format!(
+        "{begun}{}{}",
+        section("c1", "9 through 16", "2"),
+        end("c1", "2")
+    );
+    let snapshot = files(&["big_1", "big_2"]);
+    let told = |log: &str| {
+        let account = read_log(log.as_bytes()).expect("a slice gives no errors");
+        lines(&account.in_directory(MOUNT, &snapshot), &snapshot)
+    };
+    assert_eq!(
+        told(&begun),
+        ["BIG 500", "unusable: big_1", "additional: big_2"]
+    );
+    assert_eq!(
+        told(&again),
+        ["BIG 500", "5 ? /oradata/big01.dbf: big_1, big_2"]
+    );
+}
+
+#[test]
 fn not_parsed_and_nothing_found_stay_two_answers() {
     let outcome = |fixture: &str| account(fixture).in_directory(MOUNT, &files(&["x"])).outcome;
     maps(
