@@ -179,6 +179,46 @@ fn sets_are_listed_expire_and_are_deleted() {
 }
 
 #[test]
+fn uncataloged_copies_are_forgotten_and_stay() {
+    let world = World::open();
+    let m = world.m();
+    world.must(&format!(
+        "backup as copy tag one format '{m}/one_%U' tablespace psaproll;\n\
+         backup as copy tag two format '{m}/two_%U' tablespace psaproll;\n\
+         backup tag three format '{m}/three_%U' datafile 1;\n"
+    ));
+    let said = world.must(&format!(
+        "change copy of database like '{m}/one%' uncatalog;\n"
+    ));
+    assert!(said.contains("uncataloged datafile copy\n"), "{said}");
+    assert!(said.contains("Uncataloged 1 objects"), "{said}");
+    let listed = world.must("list copy of database;\n");
+    assert!(
+        listed.contains("Tag: TWO") && !listed.contains("Tag: ONE"),
+        "{listed}"
+    );
+    assert_eq!(world.files("one_").len(), 1, "the file stays");
+    let again = world.must(&format!(
+        "change copy of database like '{m}/one%' uncatalog;\n"
+    ));
+    assert!(
+        again.contains("specification does not match any datafile copy"),
+        "{again}"
+    );
+    let piece = world.files("three_").remove(0);
+    world.must(&format!(
+        "change backuppiece '{}' uncatalog;\n",
+        piece.display()
+    ));
+    let found = world.must(&format!(
+        "catalog start with '{m}/' noprompt;\nlist copy;\nlist backup;\n"
+    ));
+    for part in ["Tag: ONE", "Tag: TWO", "Tag: THREE"] {
+        assert!(found.contains(part), "'{part}' is not in {found}");
+    }
+}
+
+#[test]
 fn what_the_retention_policy_does_not_need_is_obsolete() {
     let world = World::open();
     let m = world.m();

@@ -123,7 +123,7 @@ pub struct BackupSet {
 }
 
 /// What a backup set is a set of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetKind {
     /// The log's beginning is missing, or the set's.
@@ -171,7 +171,7 @@ pub struct SetDatafile {
 }
 
 /// A section of a data file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlockRange {
     /// First block.
     pub first: u64,
@@ -205,6 +205,9 @@ pub struct Piece {
     pub finished: Option<String>,
     /// What became of the file within the log.
     pub fate: Fate,
+    /// Its place among all pieces and copies of the log: the later one has the higher number.
+    #[serde(default)]
+    pub place: u64,
 }
 
 /// What became of a file within the log that tells of it.
@@ -235,6 +238,9 @@ pub struct ImageCopy {
     pub name_says: Option<CopyName>,
     /// What became of the file within the log.
     pub fate: Fate,
+    /// Its place among all pieces and copies of the log, when it was written or brought up to date last.
+    #[serde(default)]
+    pub place: u64,
 }
 
 /// What an image copy is a copy of.

@@ -2,8 +2,9 @@
 //! What lives here: what must hold of every account and map. What does not: what a given log must tell.
 
 use super::{
-    CHANNELS_MAX, DATABASES_MAX, FAILURE_BYTES_MAX, FAILURES_MAX, Outcome, PIECES_PER_SET_MAX,
-    RECORDS_MAX, RelativePath, SetState, SnapshotFiles, read_log,
+    CATALOG_BYTES_MAX, CHANNELS_MAX, CatalogHead, DATABASES_MAX, FAILURE_BYTES_MAX, FAILURES_MAX,
+    Outcome, PIECES_PER_SET_MAX, RECORDS_MAX, RelativePath, SetState, SnapshotFiles,
+    catalog_commands, read_log,
 };
 
 /// Mount points of both systems, and none.
@@ -12,7 +13,8 @@ const MOUNTS: [&str; 3] = ["/local/testmount", "Z:\\", ""];
 /// Reads a log and maps it to snapshots that have some of its files; panics when what comes out breaks a promise.
 ///
 /// # Panics
-/// A limit does not hold, a file is mapped that the snapshot does not have, or a file is mapped and called additional.
+/// A limit does not hold, a file is mapped that the snapshot does not have, or a file is mapped and called additional,
+/// or `catalog.rman` has another command than its own.
 pub fn log(bytes: &[u8]) {
     let account = read_log(bytes).expect("a slice gives no errors");
     let sets = || account.databases.iter().flat_map(|database| &database.sets);
@@ -60,6 +62,14 @@ pub fn log(bytes: &[u8]) {
             );
             let additional = map.additional(&snapshot);
             assert!(additional.iter().all(|file| !claimed.contains(file)));
+            let head = CatalogHead {
+                recovery_point: mount,
+                time: "",
+            };
+            let catalog = catalog_commands(&map, &snapshot, &head);
+            let commands = catalog.lines().filter(|line| !line.starts_with('#'));
+            assert_eq!(commands.count(), 1, "{catalog}");
+            assert!(catalog.len() <= CATALOG_BYTES_MAX);
         }
     }
 }

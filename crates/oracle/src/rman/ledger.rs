@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     current: Option<usize>,
     records: usize,
     name_bytes: usize,
+    /// Places given to pieces and copies.
+    told: u64,
     /// Something was left out because of a limit.
     pub(super) too_much: bool,
     /// By comparable path, who wrote there last.
@@ -183,8 +185,15 @@ impl Ledger {
         }
     }
 
+    /// The next place in the order of the log; as many as there are lines, at most.
+    fn next_place(&mut self) -> u64 {
+        self.told += 1;
+        self.told
+    }
+
     /// A piece was written.
-    pub(super) fn add_piece(&mut self, at: SetAt, piece: Piece, tag: Option<&str>) {
+    pub(super) fn add_piece(&mut self, at: SetAt, mut piece: Piece, tag: Option<&str>) {
+        piece.place = self.next_place();
         let key = comparable(&piece.handle);
         let full = match self.set(at) {
             Some(set) => set.pieces.len() >= PIECES_PER_SET_MAX,
@@ -215,7 +224,9 @@ impl Ledger {
             of => of,
         };
         let key = comparable(path);
+        let place = self.next_place();
         if let Some(same) = self.copy_at(&key).filter(|copy| copy.of == of) {
+            same.place = place;
             same.tag = tag.map(str::to_owned);
             same.merged = false;
             same.fate = Fate::Kept;
@@ -230,6 +241,7 @@ impl Ledger {
                 merged: false,
                 name_says,
                 fate: Fate::Kept,
+                place,
             },
         );
     }
@@ -237,8 +249,10 @@ impl Ledger {
     /// An image copy was brought up to date: it is there, whoever made it.
     pub(super) fn merge_copy(&mut self, number: u32, path: &str) {
         let key = comparable(path);
+        let place = self.next_place();
         let is_it = |copy: &&mut ImageCopy| matches!(&copy.of, CopiedFile::Datafile { number: of, .. } if *of == Some(number));
         if let Some(copy) = self.copy_at(&key).filter(is_it) {
+            copy.place = place;
             copy.merged = true;
             copy.fate = Fate::Kept;
             return;
@@ -255,6 +269,7 @@ impl Ledger {
                 merged: true,
                 name_says: of_datafile(path),
                 fate: Fate::Kept,
+                place,
             },
         );
     }

@@ -1,13 +1,14 @@
 //! What of an account is in a snapshot: database to data files, logs and pieces, and which files nobody claims.
 //! What lives here: the map and its JSON. What does not: which file of the snapshot a path of the log is (matching.rs).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::LINKS_MAX;
 use super::account::{
-    Account, BackupSet, CopiedFile, Database, Fate, ImageCopy, Outcome, Piece, SetKind, SetState,
+    Account, BackupSet, BlockRange, CopiedFile, Database, Fate, ImageCopy, Outcome, Piece, SetKind,
+    SetState,
 };
 use super::copy_name::of_datafile;
 use super::matching::{Matches, Place};
@@ -41,11 +42,11 @@ pub struct MappedDatabase {
     pub datafiles: Vec<MappedDatafile>,
     /// Its archived logs, by thread and sequence.
     pub archived_logs: Vec<MappedLog>,
-    /// Files with a control file in them.
+    /// Files with a control file in them, in the log's order: the last one is the newest.
     pub control_files: Vec<RelativePath>,
-    /// Files with a control file for a standby database in them.
+    /// Files with a control file for a standby database in them, likewise.
     pub standby_control_files: Vec<RelativePath>,
-    /// Files with the server parameter file in them.
+    /// Files with the server parameter file in them, likewise.
     pub spfiles: Vec<RelativePath>,
     /// The pieces of whole backup sets.
     pub pieces: Vec<MappedPiece>,
@@ -92,6 +93,10 @@ pub struct MappedPiece {
     pub tag: Option<String>,
     /// Made by RMAN itself.
     pub is_autobackup: bool,
+    /// Which set of the database it belongs to: pieces with the same number here are one set, or sections of one file,
+    /// and needed together.
+    #[serde(default)]
+    pub set: usize,
 }
 
 /// An image copy.
@@ -157,6 +162,9 @@ impl Account {
                 },
                 datafiles: BTreeMap::new(),
                 logs: BTreeMap::new(),
+                control_files: BTreeSet::new(),
+                standby_control_files: BTreeSet::new(),
+                spfiles: BTreeSet::new(),
                 is_cut: false,
             };
             drafted.map(database);
@@ -252,13 +260,21 @@ struct Draft<'a, 'b> {
     database: MappedDatabase,
     datafiles: BTreeMap<u32, BTreeSet<RelativePath>>,
     logs: BTreeMap<(u32, u32), BTreeSet<RelativePath>>,
+    control_files: BTreeSet<Placed>,
+    standby_control_files: BTreeSet<Placed>,
+    spfiles: BTreeSet<Placed>,
     is_cut: bool,
 }
 
+/// A file behind its place in the order of the log.
+type Placed = (u64, RelativePath);
+
 impl Draft<'_, '_> {
     fn map(&mut self, database: &Database) {
-        for set in &database.sets {
-            self.set(set);
+        let whole = database.sets.iter().map(|set| self.is_whole(set)).collect();
+        let sections = Sections::new(database, whole);
+        for (number, set) in database.sets.iter().enumerate() {
+            self.set(set, sections.first_of(number));
         }
         let kept = database
             .copies
@@ -271,18 +287,25 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn set(&mut self, set: &BackupSet) {
-        let there: Vec<(&Piece, RelativePath)> = set
-            .pieces
-            .iter()
-            .filter(|piece| piece.fate == Fate::Kept)
-            .filter_map(|piece| Some((piece, self.matches.place(&piece.handle).file()?.clone())))
-            .collect();
-        if set.state != SetState::Complete || !is_whole(set, &there) {
+    /// The pieces of a set that the snapshot has.
+    fn pieces_of<'a>(&self, set: &'a BackupSet) -> Vec<(&'a Piece, RelativePath)> {
+        let kept = set.pieces.iter().filter(|piece| piece.fate == Fate::Kept);
+        kept.filter_map(|piece| Some((piece, self.matches.place(&piece.handle).file()?.clone())))
+            .collect()
+    }
+
+    fn is_whole(&self, set: &BackupSet) -> bool {
+        set.state == SetState::Complete && is_whole(set, &self.pieces_of(set))
+    }
+
+    /// `together` is the number of the set that it is needed with, its own if there is no other; none if it is of no use.
+    fn set(&mut self, set: &BackupSet, together: Option<usize>) {
+        let there = self.pieces_of(set);
+        let Some(number) = together else {
             let files = there.into_iter().map(|(_, file)| file);
             self.database.unusable.extend(files);
             return;
-        }
+        };
         for (piece, file) in there {
             for datafile in set.datafiles.iter().filter(|datafile| !datafile.skipped) {
                 self.link_datafile(datafile.number, &file);
@@ -290,25 +313,25 @@ impl Draft<'_, '_> {
             for log in &set.archived_logs {
                 self.link_log(log.thread, log.sequence, &file);
             }
-            let database = &mut self.database;
             for (is_in_it, files) in [
-                (set.includes_control_file, &mut database.control_files),
+                (set.includes_control_file, &mut self.control_files),
                 (
                     set.includes_standby_control_file,
-                    &mut database.standby_control_files,
+                    &mut self.standby_control_files,
                 ),
-                (set.includes_spfile, &mut database.spfiles),
+                (set.includes_spfile, &mut self.spfiles),
             ] {
                 if is_in_it {
-                    files.push(file.clone());
+                    files.insert((piece.place, file.clone()));
                 }
             }
-            database.pieces.push(MappedPiece {
+            self.database.pieces.push(MappedPiece {
                 file,
                 kind: set.kind,
                 number: piece.number,
                 tag: set.tag.clone(),
                 is_autobackup: set.is_autobackup,
+                set: number,
             });
         }
     }
@@ -325,9 +348,12 @@ impl Draft<'_, '_> {
                     self.link_log(log.thread, log.sequence, file);
                 }
             }
-            CopiedFile::ControlFile => self.database.control_files.push(file.clone()),
+            CopiedFile::ControlFile => {
+                self.control_files.insert((copy.place, file.clone()));
+            }
             CopiedFile::StandbyControlFile => {
-                self.database.standby_control_files.push(file.clone());
+                self.standby_control_files
+                    .insert((copy.place, file.clone()));
             }
         }
         self.database.copies.push(MappedCopy {
@@ -377,8 +403,73 @@ impl Draft<'_, '_> {
             files: files.into_iter().collect(),
         };
         self.database.archived_logs = self.logs.into_iter().map(log).collect();
+        let in_order = |files: BTreeSet<Placed>| files.into_iter().map(|(_, file)| file).collect();
+        self.database.control_files = in_order(self.control_files);
+        self.database.standby_control_files = in_order(self.standby_control_files);
+        self.database.spfiles = in_order(self.spfiles);
         let any = self.database.files().next().is_some();
         any.then_some(self.database)
+    }
+}
+
+/// What the sections of one file have in common: RMAN says of each that it is a set, and they are one.
+type Sectioned<'a> = (u32, SetKind, Option<&'a str>);
+
+/// Which sets are needed together.
+struct Sections {
+    /// For each set the first one of its file's sections, or itself; none if one of them is not whole.
+    first: Vec<Option<usize>>,
+}
+
+impl Sections {
+    fn new(database: &Database, whole: Vec<bool>) -> Sections {
+        let mut begins: HashMap<Sectioned<'_>, usize> = HashMap::new();
+        let mut good: HashSet<(Sectioned<'_>, BlockRange)> = HashSet::new();
+        let sectioned = || {
+            database
+                .sets
+                .iter()
+                .zip(&whole)
+                .map(|(set, whole)| (section(set), *whole))
+        };
+        for (number, (section, whole)) in sectioned().enumerate() {
+            if let Some((of, blocks)) = section.filter(|_| whole) {
+                begins.entry(of).or_insert(number);
+                good.insert((of, blocks));
+                good.insert((tagless(of), blocks));
+            }
+        }
+        // What one channel failed at another one may have written. A set that failed has no tag.
+        let lacking: HashSet<Sectioned<'_>> = sectioned()
+            .filter_map(|(section, _)| section.filter(|section| !good.contains(section)))
+            .map(|(of, _)| of)
+            .collect();
+        let first = sectioned()
+            .enumerate()
+            .map(|(number, (section, whole))| match section {
+                _ if !whole => None,
+                Some((of, _)) if lacking.contains(&of) || lacking.contains(&tagless(of)) => None,
+                Some((of, _)) => begins.get(&of).copied(),
+                None => Some(number),
+            });
+        Sections {
+            first: first.collect(),
+        }
+    }
+
+    fn first_of(&self, set: usize) -> Option<usize> {
+        self.first.get(set).copied().flatten()
+    }
+}
+
+fn tagless((number, kind, _): Sectioned<'_>) -> Sectioned<'_> {
+    (number, kind, None)
+}
+
+fn section(set: &BackupSet) -> Option<(Sectioned<'_>, BlockRange)> {
+    match set.datafiles.as_slice() {
+        [file] => Some(((file.number, set.kind, set.tag.as_deref()), file.blocks?)),
+        _ => None,
     }
 }
 

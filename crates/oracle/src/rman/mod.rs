@@ -5,6 +5,7 @@
 //! beside a fact says that it was read in such a log, \[M\] that it is general knowledge and was not.
 
 mod account;
+mod catalog;
 mod copy_name;
 pub mod dates;
 mod english;
@@ -28,6 +29,7 @@ pub use account::{
     Account, ArchivedLog, BackupSet, BlockRange, Content, CopiedFile, Database, Fate, ImageCopy,
     KeptFile, Notes, Outcome, Piece, SetDatafile, SetKind, SetState, Shortcoming,
 };
+pub use catalog::{CATALOG_BYTES_MAX, CATALOG_FILE, CatalogHead, catalog_commands};
 pub use copy_name::CopyName;
 pub use map::{
     FoundByTail, Map, MappedCopy, MappedDatabase, MappedDatafile, MappedLog, MappedPiece,

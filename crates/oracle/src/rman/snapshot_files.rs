@@ -107,6 +107,11 @@ impl SnapshotFiles {
         self.paths.iter()
     }
 
+    /// Whether this file is among them.
+    pub fn contains(&self, path: &RelativePath) -> bool {
+        self.paths.binary_search(path).is_ok()
+    }
+
     pub(super) fn path(&self, file: usize) -> Option<&RelativePath> {
         self.paths.get(file)
     }

@@ -47,6 +47,8 @@ pub(super) enum Command {
     List(List),
     Crosscheck(Selection),
     Delete(Delete),
+    /// CHANGE … UNCATALOG: the records go, the files stay.
+    Uncatalog(Selection),
     ReportSchema,
     ReportObsolete,
     Validate(Validate),
@@ -224,6 +226,8 @@ pub(super) struct Selection {
     pub keys: Vec<u32>,
     /// DATAFILECOPY or BACKUPPIECE 'name'.
     pub names: Vec<PathBuf>,
+    /// LIKE, of the names of copies: `%` is any text, `_` any character.
+    pub like: Option<String>,
 }
 
 /// LIST.

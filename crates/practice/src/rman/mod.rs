@@ -5,6 +5,7 @@ mod arguments;
 mod backup;
 mod backup_jobs;
 mod catalog;
+mod change;
 mod channels;
 mod choose;
 mod command;

@@ -103,5 +103,6 @@ pub(super) const CROSSCHECKED_PIECE: u32 = 8074;
 pub(super) const VALIDATION_SUCCEEDED: u32 = 6154;
 pub(super) const VALIDATION_FAILED: u32 = 6153;
 pub(super) const OBJECTS: u32 = 8907;
+pub(super) const UNCATALOGED: u32 = 8910;
 pub(super) const STORED: u32 = 8908;
 pub(super) const LISTED: u32 = 8909;

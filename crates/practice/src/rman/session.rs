@@ -312,6 +312,7 @@ impl Session {
             Command::List(list) => ("list", self.list(&list)),
             Command::Crosscheck(selection) => ("crosscheck", self.crosscheck(&selection)),
             Command::Delete(delete) => ("delete", self.delete(&delete, feed)),
+            Command::Uncatalog(selection) => ("change", self.uncatalog(&selection)),
             Command::ReportSchema => ("report", self.report_schema()),
             Command::ReportObsolete => ("report", self.report_obsolete()),
             Command::Validate(validate) => ("validate", self.validate(&validate)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use oracle::time::OracleTime;
 
+use super::change::is_like;
 use super::choose;
 use super::command::{Backup, Delete, Kind, Object, Of, Selection, Validate};
 use super::failure::{Failure, Outcome};
@@ -117,7 +118,7 @@ impl Session {
         Ok(())
     }
 
-    fn say_no_match(&self, kind: Kind) {
+    pub(super) fn say_no_match(&self, kind: Kind) {
         let what = match kind {
             Kind::Sets | Kind::Both => "backup",
             Kind::Copies => "datafile copy",
@@ -336,6 +337,10 @@ fn is_copy_chosen(copy: &CopyRecord, selection: &Selection, before: Option<Oracl
     of && selection.tag.as_ref().is_none_or(|tag| *tag == copy.tag)
         && before.is_none_or(|before| OracleTime::from_raw(copy.completed) < before)
         && (selection.names.is_empty() || selection.names.contains(&copy.path))
+        && selection
+            .like
+            .as_ref()
+            .is_none_or(|pattern| is_like(&copy.path.to_string_lossy(), pattern))
 }
 
 fn set_chosen(set: &SetRecord) -> Chosen {
@@ -445,7 +450,7 @@ fn wholes(control: &Control, number: u32) -> Vec<(u64, u32)> {
 }
 
 impl Chosen {
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match (self.thing, self.of_control) {
             (Thing::Set(_), _) => "backup piece",
             (Thing::Copy(_), true) => "control file copy",
@@ -467,7 +472,7 @@ impl Chosen {
     }
 
     /// The line that names the file under another.
-    fn line(&self) -> Line {
+    pub(super) fn line(&self) -> Line {
         let (number, name) = match (self.thing, self.of_control) {
             (Thing::Set(_), _) => (numbers::PIECE_RECORD, "backup piece handle"),
             (Thing::Copy(_), true) => (numbers::CONTROL_COPY_RECORD, "control file copy file name"),

@@ -106,6 +106,7 @@ impl Reader {
             started: None,
             finished: None,
             fate: Fate::Kept,
+            place: 0,
         };
         if let Some(Run::Autobackup { with_spfile }) = run {
             self.autobackup(piece, with_spfile, tag);

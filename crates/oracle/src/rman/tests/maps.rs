@@ -267,7 +267,7 @@ fn copies_tell_tablespaces_and_deleted_files_are_not_missed() {
             "1 SYSTEM /oracle/SND/sapdata1/system.data1: data_D-SND_I-4713_TS-SYSTEM_FNO-1_01abcd",
             "2 NEW /oracle/SND/sapdata1/new.data1: data_D-SND_I-4713_TS-NEW_FNO-2_02abcd",
             "log 1/7: 07arch_1_1",
-            "control: c-4713-20261124-00, control_D-SND_I-4713.ctl",
+            "control: control_D-SND_I-4713.ctl, c-4713-20261124-00",
             "spfile: c-4713-20261124-00",
         ],
     );
@@ -365,6 +365,16 @@ fn what_did_not_end_well_is_of_no_use_and_of_no_other_name() {
             "missing: /local/testmount/0m_2_1",
         ],
     );
+    // Two sections of three, which are three sets in the log: neither can the file.
+    maps(
+        "section_size",
+        &["3a_5_1", "3a_5_3"],
+        &[
+            "BIG 500",
+            "unusable: 3a_5_1, 3a_5_3",
+            "missing: /local/testmount/3a_5_2",
+        ],
+    );
     // One of two copies of a piece: all can.
     maps(
         "two_copies_of_each_piece",
@@ -374,6 +384,52 @@ fn what_did_not_end_well_is_of_no_use_and_of_no_other_name() {
             "1 ? /oradata/PRD/system01.dbf: 1a_1_2",
             "missing: /local/testmount/1a_1_1",
         ],
+    );
+}
+
+#[test]
+fn a_section_that_failed_spoils_the_others_unless_another_channel_wrote_it() {
+    let section = |channel: &str, blocks: &str, name: &str| {
+        format!(
+            "channel {channel}: starting full datafile backup set\n\
+             channel {channel}: specifying datafile(s) in backup set\n\
+             input datafile file number=00005 name=/oradata/big01.dbf\n\
+             backing up blocks {blocks}\n\
+             channel {channel}: starting piece {name} at x\n"
+        )
+    };
+    let end = |channel: &str, name: &str| {
+        format!(
+            "channel {channel}: finished piece {name} at x\n\
+             piece handle=/local/testmount/big_{name} tag=T comment=NONE\n\
+             channel {channel}: backup set complete, elapsed time: 1\n"
+        )
+    };
+    let head = "connected to target database: BIG (DBID=500)\nStarting backup at x\n\
+                allocated channel: c1\nallocated channel: c2\n";
+    let begun = format!(
+        "{head}{}{}{}RMAN-03009: failure of backup command on c2 channel at x\n",
+        section("c1", "1 through 8", "1"),
+        section("c2", "9 through 16", "2"),
+        end("c1", "1"),
+    );
+    let again = format!(
+        "{begun}{}{}",
+        section("c1", "9 through 16", "2"),
+        end("c1", "2")
+    );
+    let snapshot = files(&["big_1", "big_2"]);
+    let told = |log: &str| {
+        let account = read_log(log.as_bytes()).expect("a slice gives no errors");
+        lines(&account.in_directory(MOUNT, &snapshot), &snapshot)
+    };
+    assert_eq!(
+        told(&begun),
+        ["BIG 500", "unusable: big_1", "additional: big_2"]
+    );
+    assert_eq!(
+        told(&again),
+        ["BIG 500", "5 ? /oradata/big01.dbf: big_1, big_2"]
     );
 }
 

@@ -1,6 +1,7 @@
 //! The fixtures, written by hand from the grammar, each with what it must tell, written by hand too.
 //! What lives here: reading a fixture, and an account in a few lines of text. What does not: the expectations.
 
+mod catalog;
 mod copies;
 mod failures;
 mod hostile;

@@ -98,6 +98,8 @@ pub enum Order {
         /// Whether a file that cannot be deleted is forgotten all the same.
         force: bool,
     },
+    /// Forget a file and leave it where it is.
+    Forget(Thing),
     /// Let data files be what copies of them are: FILE# and RECID of each.
     Switch(Vec<(u32, u32)>),
     /// Note that data files were restored elsewhere: FILE# and path of each.
@@ -262,6 +264,7 @@ impl Instance {
             Order::Catalog(path) => self.catalog(&path).map(nothing),
             Order::Crosscheck(things) => self.crosscheck(&things, watch).map(Done::Found),
             Order::Delete { thing, force } => self.delete(thing, force).map(nothing),
+            Order::Forget(thing) => self.uncatalog(thing).map(nothing),
             Order::Switch(files) => self.switch_to_copies(&files).map(Done::Records),
             Order::Renamed(files) => self.note_renamed(&files).map(Done::Records),
             Order::Configure(name, value) => self.configure(&name, value).map(nothing),

@@ -132,6 +132,18 @@ impl Instance {
         control.write()
     }
 
+    /// Forgets a file, which stays where it is; CATALOG knows it again.
+    ///
+    /// Errors: ORA-01507, ORA-19571.
+    pub(super) fn uncatalog(&self, thing: Thing) -> OraResult<()> {
+        let mut core = self.lock();
+        let control = core.control()?;
+        path_of(&control.record, thing)
+            .ok_or_else(|| OraError::new(19571, "record not found in control file"))?;
+        forget(&mut control.record, thing);
+        control.write()
+    }
+
     /// Makes image copies the data files. What was the data file until now becomes a copy, if it is there.
     ///
     /// Gives RECID and STAMP of each copy. Errors: ORA-01507, ORA-19571, ORA-01126 when the database is open.

@@ -1,4 +1,4 @@
-//! CATALOG, LIST, CROSSCHECK, DELETE, REPORT and VALIDATE.
+//! CATALOG, CHANGE, LIST, CROSSCHECK, DELETE, REPORT and VALIDATE.
 //! What lives here: their words. What does not: what they find.
 
 use super::{Cursor, Parsed};
@@ -55,6 +55,7 @@ fn everything(kind: Kind) -> Selection {
         completed_before: None,
         keys: Vec::new(),
         names: Vec::new(),
+        like: None,
     }
 }
 
@@ -121,6 +122,8 @@ fn condition(cursor: &mut Cursor, selection: &mut Selection) -> Parsed<bool> {
         selection.of = of(cursor)?;
     } else if cursor.accept(&["TAG"]) {
         selection.tag = Some(cursor.tag()?);
+    } else if selection.kind == Kind::Copies && cursor.accept(&["LIKE"]) {
+        selection.like = Some(cursor.text()?);
     } else if cursor.accept(&["COMPLETED", "BEFORE"]) {
         selection.completed_before = Some(cursor.text()?);
     } else if cursor.accept(&["DEVICE", "TYPE"]) {
@@ -145,6 +148,13 @@ fn of(cursor: &mut Cursor) -> Parsed<Of> {
         return Ok(Of::Spfile);
     }
     Err(cursor.refuse("archivelog, controlfile, database, spfile"))
+}
+
+/// Reads what follows CHANGE. The practice database has no other status of a backup than that it is there or not.
+pub(super) fn change(cursor: &mut Cursor) -> Parsed<Selection> {
+    let selection = selection(cursor)?;
+    cursor.expect("UNCATALOG")?;
+    Ok(selection)
 }
 
 /// Reads what follows DELETE.

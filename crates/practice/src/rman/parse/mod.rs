@@ -22,10 +22,10 @@ const KEYWORDS: &str = " advise all allocate alter and archivelog as autobackup 
     nocatalog noprompt not obsolete of off on open parallelism plus preview print quit recover redundancy register \
     release repair replace report reset resetlogs restore resync retention reuse revoke run scn select send sequence \
     set show shutdown spfile spool sql startup summary switch tablespace tag target thread time times to transport \
-    truncate type unregister until up update upgrade validate with ";
+    truncate type uncatalog unregister until up update upgrade validate with ";
 
 /// The words with which a command begins, as the message of a syntax error lists them.
-const COMMANDS: &str = "allocate, alter, backup, catalog, configure, connect, crosscheck, delete, exit, host, list, \
+const COMMANDS: &str = "allocate, alter, backup, catalog, change, configure, connect, crosscheck, delete, exit, host, list, \
     quit, recover, release, report, restore, run, set, show, shutdown, sql, startup, switch, validate, @";
 
 /// What every rule returns.
@@ -80,6 +80,7 @@ fn command(cursor: &mut Cursor) -> Parsed<Command> {
         "CATALOG" => maintenance::catalog(cursor).map(Command::Catalog),
         "LIST" => maintenance::list(cursor).map(Command::List),
         "CROSSCHECK" => maintenance::selection(cursor).map(Command::Crosscheck),
+        "CHANGE" => maintenance::change(cursor).map(Command::Uncatalog),
         "DELETE" => maintenance::delete(cursor).map(Command::Delete),
         "REPORT" => maintenance::report(cursor),
         "VALIDATE" => maintenance::validate(cursor).map(Command::Validate),

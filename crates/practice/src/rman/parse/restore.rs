@@ -60,13 +60,23 @@ fn log_range(cursor: &mut Cursor) -> Parsed<(u32, u32)> {
             true => cursor.number()?,
             false => u32::MAX,
         };
+        thread(cursor)?;
         return Ok((first, last));
     }
     if cursor.accept(&["SEQUENCE"]) {
         let sequence = cursor.number()?;
+        thread(cursor)?;
         return Ok((sequence, sequence));
     }
     Err(cursor.refuse("all, from, sequence"))
+}
+
+/// THREAD n, if it comes; there is one only.
+fn thread(cursor: &mut Cursor) -> Parsed<()> {
+    if cursor.accept(&["THREAD"]) {
+        let _: u32 = cursor.number()?;
+    }
+    Ok(())
 }
 
 fn option(cursor: &mut Cursor, restore: &mut Restore) -> Parsed<bool> {
@@ -107,9 +117,7 @@ pub(super) fn accept_until(cursor: &mut Cursor) -> Parsed<Option<Until>> {
     }
     if cursor.accept(&["SEQUENCE"]) {
         let sequence = cursor.number()?;
-        if cursor.accept(&["THREAD"]) {
-            let _: u32 = cursor.number()?;
-        }
+        thread(cursor)?;
         return Ok(Some(Until::Sequence(sequence)));
     }
     Err(cursor.refuse("scn, sequence, time"))

@@ -84,6 +84,34 @@ fn backup_takes_its_options_in_any_order() {
 }
 
 #[test]
+fn the_restore_scripts_change_is_understood_and_no_other() {
+    let Ok(Command::Uncatalog(copies)) =
+        parse("change copy of database like '/mnt/restore/%' uncatalog;")
+    else {
+        panic!("CHANGE COPY is not understood");
+    };
+    assert_eq!((copies.kind, &copies.of), (Kind::Copies, &Of::Database));
+    assert_eq!(copies.like.as_deref(), Some("/mnt/restore/%"));
+    for text in [
+        "change backuppiece '/m/1', '/m/2' uncatalog;",
+        "change backupset 7 uncatalog;",
+        "change datafilecopy '/m/c' uncatalog;",
+        "change archivelog all uncatalog;",
+        "change copy of database tag 'DAY' uncatalog;",
+    ] {
+        assert!(matches!(parse(text), Ok(Command::Uncatalog(_))), "{text}");
+    }
+    for text in [
+        "change copy of database unavailable;",
+        "change copy of database like;",
+        "change backup like '/m/%' uncatalog;",
+        "change copy of database;",
+    ] {
+        assert!(parse(text).expect_err(text).has("RMAN-00558"), "{text}");
+    }
+}
+
+#[test]
 fn restore_and_recover_are_understood_with_their_points() {
     let restored = |text: &str| match parse(text) {
         Ok(Command::Restore(restore)) => restore,
@@ -105,6 +133,10 @@ fn restore_and_recover_are_understood_with_their_points() {
     assert!(restored("restore validate database;").validate);
     assert_eq!(
         restored("restore archivelog from sequence 3 until sequence 5;").what,
+        Restored::ArchivedLogs(3, 5)
+    );
+    assert_eq!(
+        restored("restore archivelog from sequence 3 until sequence 5 thread 1;").what,
         Restored::ArchivedLogs(3, 5)
     );
     let recover = parse("recover database until sequence 7 thread 1 delete archivelog;");
