@@ -252,6 +252,12 @@ impl Repository {
         Ok(self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Brings the local copy of the index up to date: others may have added, or swept. Jobs do so by themselves; what only
+    /// looks has to ask for it.
+    pub fn refresh(&self) -> Result<(), RepositoryError> {
+        self.refresh_index()
+    }
+
     pub(crate) fn refresh_index(&self) -> Result<(), RepositoryError> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         index.refresh(self.backend.as_ref(), &self.key, self.id)

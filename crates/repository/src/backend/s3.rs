@@ -11,6 +11,7 @@ use base64::Engine;
 use md5::{Digest, Md5};
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::{Backend, FILE_BYTES_MAX, FileKind, name};
 use crate::error::RepositoryError;
@@ -49,6 +50,22 @@ enum Failed {
     Full(String),
 }
 
+/// The certificates of a file, which are believed in place of the public authorities'.
+fn authorities(path: &str) -> Result<RootCerts, String> {
+    let wrong = |why: String| format!("AWS_CA_BUNDLE {path}: {why}");
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(error.to_string()))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(wrong("it has no certificate".to_owned()));
+    }
+    Ok(RootCerts::new_with_certs(&found))
+}
+
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -83,7 +100,12 @@ impl S3Backend {
             .map_err(|error| refused(format!("{}: {error}", place.endpoint)))?;
         let bucket = Bucket::new(endpoint, UrlStyle::Path, place.name.clone(), region)
             .map_err(|error| refused(error.to_string()))?;
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = environment("AWS_CA_BUNDLE") {
+            tls = tls.root_certs(authorities(&path).map_err(refused)?);
+        }
         let config = ureq::Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_LIMIT))

@@ -77,7 +77,16 @@ pub(crate) fn put(connection: &Connection, point: &RecoveryPoint) -> Result<(), 
     Ok(())
 }
 
-/// Writes how it stands; when it was read back, as of now.
+/// Marks one for deletion, unless it is held; says whether it is marked.
+pub(crate) fn mark_deleting(connection: &Connection, id: &str) -> Result<bool, CatalogueError> {
+    let marked = connection.execute(
+        "update recovery_points set state = ?2 where id = ?1 and not is_held",
+        (id, word(&PointState::Deleting)?),
+    )?;
+    Ok(marked > 0)
+}
+
+/// Writes how it stands, unless it is being deleted; when it was read back, as of now.
 pub(crate) fn set_state(
     connection: &Connection,
     id: &str,
@@ -85,8 +94,8 @@ pub(crate) fn set_state(
 ) -> Result<(), CatalogueError> {
     let verified = matches!(state, PointState::Usable | PointState::Damaged).then(clock::now);
     connection.execute(
-        "update recovery_points set state = ?2, verified = coalesce(?3, verified) where id = ?1",
-        (id, word(&state)?, verified),
+        "update recovery_points set state = ?2, verified = coalesce(?3, verified) where id = ?1 and state <> ?4",
+        (id, word(&state)?, verified, word(&PointState::Deleting)?),
     )?;
     Ok(())
 }

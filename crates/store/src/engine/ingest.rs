@@ -25,9 +25,6 @@ use crate::export::ChangedFiles;
 use crate::refusal::Refusal;
 use crate::snapshot::driver;
 
-/// Every so manieth recovery point of a store is read as a whole, whatever is known of changes.
-const WHOLE_READ_EVERY: u64 = 7;
-
 /// Queues the making of a recovery point, unless it is queued.
 pub(super) fn queue(
     connection: &Connection,
@@ -235,14 +232,6 @@ impl Engine {
         repository: &Repository,
         row: &SnapshotRow,
     ) -> Result<Option<(Point, Changes)>, Refusal> {
-        let counter = row
-            .name
-            .rsplit('_')
-            .next()
-            .and_then(|counter| counter.parse::<u64>().ok());
-        if counter.is_none_or(|counter| counter.is_multiple_of(WHOLE_READ_EVERY)) {
-            return Ok(None);
-        }
         let Ok(json) = fs::read(self.changes_file(&row.name)) else {
             return Ok(None);
         };

@@ -62,6 +62,8 @@ pub(super) enum Done {
     Ended,
     /// It could not be done now, and may be later.
     Later(Refusal),
+    /// Somebody wants it to wait; it goes on where it was.
+    Paused,
     /// The store stops; the next start does it again.
     Stopped,
 }
@@ -154,6 +156,14 @@ impl Engine {
         match self.do_job(job) {
             Done::Ended => self.lanes.forget(job.id),
             Done::Stopped => {}
+            Done::Paused => {
+                let paused = self
+                    .catalogue
+                    .change(|connection| jobs::postpone(connection, job.id, "paused"));
+                if let Err(error) = paused {
+                    tracing::error!("{}", Refusal::from(error));
+                }
+            }
             Done::Later(refusal) => {
                 let is_first = self.lanes.postpone(job.id);
                 self.note_postponed(job, &refusal, is_first);
@@ -165,7 +175,8 @@ impl Engine {
     fn next_job(&self, lane: Lane) -> Result<Result<Job, Duration>, Refusal> {
         let mut shortest = LOOK;
         for job in self.catalogue.read(jobs::unfinished)? {
-            if Lane::of(job.kind) != Some(lane) || !self.may_work(job.kind) {
+            let may_work = self.may_work(job.kind) || self.is_cancelled(job.id);
+            if Lane::of(job.kind) != Some(lane) || !may_work {
                 continue;
             }
             match self.lanes.pause_of(job.id) {

@@ -58,6 +58,7 @@ impl Engine {
     pub(crate) fn show_point(&self, digits: &str) -> Result<RecoveryPointContent, Refusal> {
         let row = self.find_point(digits)?;
         let repository = self.repository()?;
+        repository.refresh()?;
         let point = repository.point(&row.id)?;
         let story = Story::of(&repository, &point)?;
         let files = story::data_files(&repository, &point)?;
@@ -96,18 +97,18 @@ impl Engine {
     pub(crate) fn delete_point(&self, digits: &str) -> Result<Job, Refusal> {
         let row = self.find_point(digits)?;
         if row.is_held {
-            return Err(Refusal::new(
-                Code::MountBusy,
-                format!("recovery point {} is held", &row.id[..8]),
-                "'backstay recovery-point keep ID --release' first",
-            ));
+            return Err(is_held(&row));
         }
         self.queue_deletion(&row)
     }
 
     pub(super) fn queue_deletion(&self, row: &RecoveryPoint) -> Result<Job, Refusal> {
-        self.catalogue
-            .change(|connection| points::set_state(connection, &row.id, PointState::Deleting))?;
+        let is_marked = self
+            .catalogue
+            .change(|connection| points::mark_deleting(connection, &row.id))?;
+        if !is_marked {
+            return Err(is_held(row));
+        }
         self.queue(JobKind::DeleteRecoveryPoint, &row.mount, &row.id)
     }
 
@@ -242,6 +243,11 @@ impl Engine {
         let rows = self.list_points(None)?;
         let known: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let there = repository.points()?;
+        if let Err(error) = repository.refresh() {
+            tracing::warn!(
+                "the index cannot be read, so that recovery points' databases are not known: {error}"
+            );
+        }
         for point in &there {
             if known.contains(point.id.to_string().as_str()) {
                 continue;
@@ -268,6 +274,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn is_held(row: &RecoveryPoint) -> Refusal {
+    Refusal::new(
+        Code::MountBusy,
+        format!("recovery point {} is held", &row.id[..8]),
+        "'backstay recovery-point keep ID --release' first",
+    )
 }
 
 pub(super) fn is_being_deleted(row: &RecoveryPoint) -> Refusal {

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use api::admin::{Job, JobKind, JobState, RecoveryPoint, RestoreRequest};
 use api::code::Code;
-use oracle::rman::{RelativePath, SnapshotFiles};
+use oracle::rman::{CATALOG_FILE, CatalogHead, RelativePath, SnapshotFiles, catalog_commands};
 use repository::{Point, Repository, Watch};
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +28,6 @@ use crate::export::restore_path;
 use crate::refusal::Refusal;
 use crate::{directory, failpoint};
 
-/// What RMAN and the restore script read.
-const CATALOG: &str = "catalog.rman";
 /// Room that stays free on the disk, in bytes.
 const ROOM_LEFT: u64 = 64 << 20;
 
@@ -134,10 +132,19 @@ impl Engine {
         watch: &JobWatch,
     ) -> Result<String, Refusal> {
         let repository = self.repository()?;
+        repository.refresh()?;
         let point = repository.point(&subject.point)?;
-        let story = Story::of(&repository, &point)?;
+        let request = &subject.request;
+        let story = match Story::of(&repository, &point) {
+            // What is chosen by path needs no story.
+            Err(refusal) if request.database.is_none() && request.datafiles.is_empty() => {
+                tracing::warn!("restored without what its log says: {refusal}");
+                None
+            }
+            other => other?,
+        };
         let files = story::data_files(&repository, &point)?;
-        let chosen = Choice::of(&subject.request, story.as_ref(), &files)?;
+        let chosen = Choice::of(request, story.as_ref(), &files)?;
         self.check_room(&files, &chosen.files)?;
         let restores = self.directory.restores(&mount.name);
         let hidden = restores.join(format!(".taking-{}", job.id));
@@ -180,7 +187,7 @@ impl Engine {
         let is_chosen = |path: &Path| chosen.has(path);
         let restored = repository.restore(point, DATA, &is_chosen, hidden, watch as &dyn Watch)?;
         let text = catalog(point, story, &chosen.files);
-        let path = hidden.join(CATALOG);
+        let path = hidden.join(CATALOG_FILE);
         // A backup may have a file of that name; it stays as it is.
         if !path.exists() {
             fs::write(&path, text).map_err(|error| trouble("writing", &path, &error))?;
@@ -229,12 +236,15 @@ impl Engine {
     }
 }
 
-/// What RMAN is to be told of the restored files.
+/// What RMAN and the restore script are to be told of the restored files.
 fn catalog(point: &Point, story: Option<&Story>, chosen: &BTreeSet<String>) -> String {
     let paths = chosen
         .iter()
         .filter_map(|path| RelativePath::new(path).ok());
-    let files = SnapshotFiles::new(paths);
-    let _ = (point, story, files);
-    String::new()
+    let head = CatalogHead {
+        recovery_point: &point.id.short(),
+        time: &point.time.to_string(),
+    };
+    let map = story.map_or_else(story::no_map, Story::whole_map);
+    catalog_commands(&map, &SnapshotFiles::new(paths), &head)
 }

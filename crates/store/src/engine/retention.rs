@@ -88,8 +88,8 @@ impl Engine {
         let mut has_deleted = false;
         for decision in plan.points.iter().filter(|decision| !decision.keep) {
             let row = self.find_point(&decision.id)?;
-            self.queue_deletion(&row)?;
-            has_deleted = true;
+            // One that somebody has just begun to hold stays.
+            has_deleted |= self.queue_deletion(&row).is_ok();
         }
         if has_deleted {
             self.queue(JobKind::Sweep, "", "")?;

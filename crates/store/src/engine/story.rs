@@ -120,6 +120,18 @@ impl Engine {
     }
 }
 
+/// What a backup is known to be of which no log was sent.
+pub(super) fn no_map() -> Map {
+    Map {
+        outcome: Outcome::NothingFound,
+        databases: Vec::new(),
+        missing: Vec::new(),
+        elsewhere: Vec::new(),
+        found_by_tail: Vec::new(),
+        is_cut: false,
+    }
+}
+
 fn map(content: &[u8], mountpoint: &str, files: &SnapshotFiles) -> Result<Map, Refusal> {
     let account = rman::read_log(BufReader::new(content))
         .map_err(|error| Refusal::of(Code::Internal, &error))?;
@@ -173,6 +185,25 @@ impl Story {
             .iter()
             .filter_map(|log| log.map.as_ref())
             .flat_map(|map| &map.databases)
+    }
+
+    /// What all logs say together. The least of their outcomes is that of all.
+    pub(super) fn whole_map(&self) -> Map {
+        let mut maps = self.logs.iter().filter_map(|log| log.map.clone());
+        let Some(mut whole) = maps.next() else {
+            return no_map();
+        };
+        for map in maps {
+            whole.databases.extend(map.databases);
+            whole.missing.extend(map.missing);
+            whole.elsewhere.extend(map.elsewhere);
+            whole.found_by_tail.extend(map.found_by_tail);
+            whole.is_cut |= map.is_cut;
+            if whole.outcome == Outcome::Parsed {
+                whole.outcome = map.outcome;
+            }
+        }
+        whole
     }
 
     /// What a recovery point says of itself; none if no store made it.

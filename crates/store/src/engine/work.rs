@@ -54,7 +54,8 @@ impl Watch for JobWatch<'_> {
         if self.engine.is_stopping() || self.engine.is_cancelled(self.job) {
             Verdict::Cancel
         } else if self.is_ingest && self.engine.ingest_settings().is_paused {
-            Verdict::Pause
+            // What is done is kept, so that the thread is free for others.
+            Verdict::Cancel
         } else {
             Verdict::Go
         }
@@ -101,15 +102,22 @@ impl Engine {
     pub(super) fn with_progress(&self, job: Job) -> Job {
         let running = self.at_work.running().get(&job.id).cloned();
         let is_paused = job.kind == JobKind::RecoveryPoint && self.ingest_settings().is_paused;
-        let progress = running
-            .filter(|_| job.ended.is_none())
-            .map(|running| progress(&running, is_paused));
+        let progress = match running {
+            _ if job.ended.is_some() => None,
+            Some(running) => Some(progress(&running, is_paused)),
+            None if is_paused => Some(Progress {
+                is_paused,
+                ..Progress::default()
+            }),
+            None => None,
+        };
         Job { progress, ..job }
     }
 
     /// Whether jobs of this kind are done at all.
     pub(super) fn may_work(&self, kind: JobKind) -> bool {
-        kind != JobKind::RecoveryPoint || self.repository.is_on()
+        kind != JobKind::RecoveryPoint
+            || (self.repository.is_on() && !self.ingest_settings().is_paused)
     }
 
     /// Does a job.
@@ -160,6 +168,9 @@ impl Engine {
             );
             self.note_failed(job, &why, "a job was cancelled");
             return Done::Ended;
+        }
+        if job.kind == JobKind::RecoveryPoint && self.ingest_settings().is_paused {
+            return Done::Paused;
         }
         if matches!(refusal.code, Code::RepositoryUnavailable | Code::NoSpace) {
             return Done::Later(refusal);

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 const BLOCK_BYTES: u64 = 8 << 10;
 /// Ranges of one mount; beyond, nothing is known.
 const RANGES_MAX: usize = 500_000;
+/// After so many snapshots one is told as not known, so that it is read as a whole, whatever is believed.
+const KNOWN_MAX: u64 = 6;
 /// Change times are no finer than a tick of the kernel, and NFS servers' clocks need not be ours.
 const TICK_SECONDS: i64 = 2;
 /// Files of one mount; beyond, the writers would wait too long while all are looked at.
@@ -74,6 +76,8 @@ struct Epoch {
     ranges: usize,
     /// More was written than is noted.
     is_lost: bool,
+    /// Snapshots since one was told as not known.
+    seals: u64,
 }
 
 /// What was written to each mount.
@@ -85,6 +89,7 @@ pub(crate) struct ChangeLog(Mutex<HashMap<u64, Epoch>>);
 pub(crate) struct Rested {
     /// For whoever makes a recovery point of it.
     pub changed: Option<ChangedFiles>,
+    was_known: bool,
     files: Option<HashMap<PathBuf, Identity>>,
     written: HashMap<u64, Blocks>,
     is_lost: bool,
@@ -134,13 +139,16 @@ impl ChangeLog {
         let is_lost = std::mem::take(&mut epoch.is_lost);
         epoch.ranges = 0;
         let changed = match (&epoch.since, &files) {
-            (Some((since, before)), Some(now)) if !is_lost => Some(ChangedFiles {
-                since: since.clone(),
-                files: known(before, now, &written),
-            }),
+            (Some((since, before)), Some(now)) if !is_lost && epoch.seals < KNOWN_MAX => {
+                Some(ChangedFiles {
+                    since: since.clone(),
+                    files: known(before, now, &written),
+                })
+            }
             _ => None,
         };
         Rested {
+            was_known: changed.is_some(),
             changed,
             files,
             written,
@@ -153,6 +161,7 @@ impl ChangeLog {
         let mut epochs = self.epochs();
         let epoch = epochs.entry(export).or_default();
         epoch.since = rested.files.map(|files| (snapshot.to_owned(), files));
+        epoch.seals = if rested.was_known { epoch.seals + 1 } else { 0 };
     }
 
     /// Forgets a mount that is no more.
