@@ -167,8 +167,9 @@ impl Engine {
         directory::sync(&restores).map_err(|error| trouble("syncing", &restores, &error))?;
         failpoint::reach("restore-after-publish");
         Ok(format!(
-            "{} files, {} bytes of recovery point {}, {} read from the repository",
+            "{} {}, {} bytes of recovery point {}, {} read from the repository",
             restored.files,
+            if restored.files == 1 { "file" } else { "files" },
             restored.bytes,
             point.id.short(),
             restored.bytes_read
