@@ -19,6 +19,7 @@ pub mod messages;
 pub mod options;
 pub mod profile;
 mod prompt;
+mod request;
 pub mod restore;
 pub mod return_code;
 pub mod run_log;

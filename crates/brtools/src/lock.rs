@@ -130,6 +130,17 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Who holds a lock now: a living process of this machine, or anyone of another. None: nobody.
+    pub fn living_holder(path: &Path) -> io::Result<Option<Holder>> {
+        let holder = match read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read?,
+        };
+        Ok(holder.filter(|holder| holder.host != host() || is_alive(holder)))
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {

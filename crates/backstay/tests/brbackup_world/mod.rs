@@ -216,6 +216,12 @@ impl World {
         running
     }
 
+    /// Starts a tool that works beside the test.
+    pub fn started(&self, tool: &str, arguments: &[&str]) -> Running {
+        let child = self.command(tool, arguments).spawn().unwrap();
+        Running { child }
+    }
+
     pub fn backup(&self) -> Said {
         self.tool("brbackup", &ALL)
     }

@@ -1,6 +1,7 @@
 //! What is known of one offline redo log before anything is done with it.
 //! What lives here: is it complete, is it good, does it follow the one before. What does not: saving it.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,8 +34,8 @@ pub struct FoundLog {
 /// What the running database knows of its logs; absent when it is down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownLogs {
-    /// V$ARCHIVED_LOG.
-    pub archived: Vec<ArchivedLog>,
+    /// V$ARCHIVED_LOG by the file that each row names; the newest row of a name counts.
+    pub archived: HashMap<PathBuf, ArchivedLog>,
     /// The current incarnation.
     pub resetlogs: ResetLogs,
     /// The oldest sequence that is not archived yet.
@@ -115,7 +116,7 @@ impl FoundLog {
         let Some(known) = known else {
             return self.closes_itself();
         };
-        if known.archived.iter().any(|row| row.path == self.path) {
+        if known.archived.contains_key(&self.path) {
             return Completeness::Complete;
         }
         match &self.header {
@@ -162,7 +163,7 @@ impl FoundLog {
                     report.header.dbid, known.dbid
                 ));
             }
-            if let Some(row) = known.archived.iter().find(|row| row.path == self.path) {
+            if let Some(row) = known.archived.get(&self.path) {
                 compare(&report, row)?;
             }
         }

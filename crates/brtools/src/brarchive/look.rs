@@ -11,34 +11,42 @@ use oracle::scn::LogSequence;
 
 /// What the database knows, if it is mounted or open. One that is down is no obstacle: the logs speak for themselves.
 pub(super) fn ask_database(run: &mut Run) -> Result<Option<KnownLogs>, Stop> {
+    ask(run).map_err(|error| run.refused("v$archived_log", &error))
+}
+
+/// As [`ask_database`], for a run that asks again: a database that goes down between two questions does not end it.
+pub(super) fn ask_patiently(run: &mut Run) -> Option<KnownLogs> {
+    ask(run).unwrap_or_else(|error| {
+        run.say_once(format!(
+            "{error}; logs are judged by their headers until the database answers"
+        ));
+        None
+    })
+}
+
+fn ask(run: &mut Run) -> Result<Option<KnownLogs>, DatabaseError> {
     let sid = run.settings.environment.sid.clone();
     match run.database.status() {
-        Ok(InstanceStatus::Mounted | InstanceStatus::Open) => {}
+        Ok(InstanceStatus::Mounted | InstanceStatus::Open) => known_logs(run).map(Some),
         Ok(_) => {
-            run.log.info(
-                9045,
-                &[&format!(
-                    "database instance {sid} is down: logs are judged by their headers alone"
-                )],
-            );
-            return Ok(None);
+            run.say_once(format!(
+                "database instance {sid} is down: logs are judged by their headers alone"
+            ));
+            Ok(None)
         }
         Err(error) => {
             let (what, hint) = split_hint(&error.to_string());
-            run.log.warning(9043, &[&what, &hint]);
-            run.log
-                .info(9045, &[&"logs are judged by their headers alone"]);
-            return Ok(None);
+            run.warn_once(what, hint);
+            run.say_once("logs are judged by their headers alone".to_owned());
+            Ok(None)
         }
     }
-    known_logs(run)
-        .map(Some)
-        .map_err(|error| run.refused("v$archived_log", &error))
 }
 
 fn known_logs(run: &mut Run) -> Result<KnownLogs, DatabaseError> {
     let identity = run.database.identity()?;
-    let archived = run.database.archived_logs()?;
+    let archived = run.database.archived_logs()?.into_iter();
+    let archived = archived.map(|row| (row.path.clone(), row)).collect();
     // In NOARCHIVELOG mode nothing is archived, and nothing is being written either.
     let next_to_archive = if identity.archivelog {
         run.database.archive_log_list()?.next_to_archive
@@ -53,8 +61,8 @@ fn known_logs(run: &mut Run) -> Result<KnownLogs, DatabaseError> {
     })
 }
 
-/// The logs of the archive directory.
-pub(super) fn find(run: &mut Run, known: Option<&KnownLogs>) -> Result<Vec<FoundLog>, Stop> {
+/// The archive directory, which is none of those that copies go to.
+pub(super) fn destination(run: &mut Run, known: Option<&KnownLogs>) -> Result<Destination, Stop> {
     let parameters = match known {
         Some(_) => {
             parameters_of_instance(run).map_err(|error| run.refused("v$parameter", &error))?
@@ -70,12 +78,38 @@ pub(super) fn find(run: &mut Run, known: Option<&KnownLogs>) -> Result<Vec<Found
             }
         },
     };
-    let destination =
-        Destination::new(&parameters, &run.settings.environment).map_err(|error| {
-            let (what, hint) = split_hint(&error.to_string());
-            run.log.error(9044, &[&what, &hint]);
-            Stop::Failed
-        })?;
+    resolve(run, &parameters)
+}
+
+/// As [`destination`], for a run that asks again: where the database does not answer, what it said before counts.
+pub(super) fn destination_patiently(
+    run: &mut Run,
+    known: Option<&KnownLogs>,
+    before: Option<&Destination>,
+) -> Result<Destination, Stop> {
+    let Some(before) = before else {
+        return destination(run, known);
+    };
+    if known.is_none() {
+        return Ok(before.clone());
+    }
+    match parameters_of_instance(run) {
+        Ok(parameters) => resolve(run, &parameters),
+        Err(error) => {
+            run.say_once(format!(
+                "{error}; the archive directory is taken to be as before"
+            ));
+            Ok(before.clone())
+        }
+    }
+}
+
+fn resolve(run: &mut Run, parameters: &ArchiveParameters) -> Result<Destination, Stop> {
+    let destination = Destination::new(parameters, &run.settings.environment).map_err(|error| {
+        let (what, hint) = split_hint(&error.to_string());
+        run.log.error(9044, &[&what, &hint]);
+        Stop::Failed
+    })?;
     let directory = &destination.directory;
     if let Some(copies) = run
         .settings
@@ -92,7 +126,12 @@ pub(super) fn find(run: &mut Run, known: Option<&KnownLogs>) -> Result<Vec<Found
         );
         return Err(Stop::Failed);
     }
-    inspect::find_logs(&destination).map_err(|error| {
+    Ok(destination)
+}
+
+/// The logs of the archive directory.
+pub(super) fn find(run: &mut Run, destination: &Destination) -> Result<Vec<FoundLog>, Stop> {
+    inspect::find_logs(destination).map_err(|error| {
         run.log
             .error(252, &[&"readdir", &destination.directory.display()]);
         run.log.error(253, &[&error]);

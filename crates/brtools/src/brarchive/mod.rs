@@ -1,7 +1,9 @@
 //! `brarchive`: saves the offline redo logs to disk, checks each, and deletes the originals where told to.
 //! What lives here: the story of a run. What does not: each step, which has a file of its own.
 
+mod ask;
 pub mod destination;
+mod fill;
 pub mod function;
 pub mod inspect;
 mod look;
@@ -20,6 +22,9 @@ use settings::Settings;
 /// The result is its exit status: 0 everything done, 1 with warnings (nothing found is one), 2 and 3 began nothing,
 /// 4 and 5 left something out.
 pub fn main(options: &Parsed) -> ReturnCode {
+    if let Some(request) = ask::request(options) {
+        return ask::main(request);
+    }
     let settings = match Settings::read(options) {
         Ok(settings) => settings,
         Err(faults) => return faults.print(),
@@ -34,8 +39,12 @@ pub fn main(options: &Parsed) -> ReturnCode {
 
 fn archive(run: &mut Run) -> Result<(), Stop> {
     run.announce();
+    if let Some(fill) = run.settings.fill {
+        return fill::until_stopped(run, fill);
+    }
     let known = look::ask_database(run)?;
-    let found = look::find(run, known.as_ref())?;
+    let destination = look::destination(run, known.as_ref())?;
+    let found = look::find(run, &destination)?;
     let plan = plan::make(run, found, known.as_ref());
     run.announce_plan(&plan);
     if plan.items.is_empty() {

@@ -1,6 +1,9 @@
 //! From what there is to what is done: which logs, in which order, with which steps.
 //! What lives here: the decision, made from `arch<SID>.log` and the files. What does not: carrying it out.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use oracle::redo::LogHeader;
 
 use super::function::{ArchiveFunction, CopyState, Steps};
@@ -20,6 +23,24 @@ pub(super) struct Item {
     pub steps: Steps,
 }
 
+/// A log that this run has dealt with: it is not taken up again, whatever became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Handled {
+    path: PathBuf,
+    bytes: u64,
+    written: String,
+}
+
+impl Handled {
+    pub(super) fn of(log: &FoundLog) -> Handled {
+        Handled {
+            path: log.path.clone(),
+            bytes: log.bytes,
+            written: log.created.clone(),
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn bytes(&self) -> u64 {
         self.items.iter().map(|item| item.log.bytes).sum()
@@ -29,38 +50,73 @@ impl Plan {
 /// Chooses the logs. Those that Oracle has not finished are named and left.
 pub(super) fn make(run: &mut Run, found: Vec<FoundLog>, known: Option<&KnownLogs>) -> Plan {
     let mut items = Vec::new();
+    let index = EntryIndex::new(&run.summary);
+    let mut unfinished = Vec::new();
+    let mut is_full = false;
     for log in found {
+        if run.handled.contains(&Handled::of(&log)) {
+            continue;
+        }
         let function = run.settings.function;
-        let mut steps = function.steps(state_of(&run.summary, &log));
-        steps.delete |=
-            entry_of(&run.summary, &log).is_some_and(|entry| was_to_go(entry, function));
+        let entry = index.entry_of(&run.summary, &log);
+        let mut steps = function.steps(state_of(entry));
+        steps.delete |= entry.is_some_and(|entry| was_to_go(entry, function));
         if steps == Steps::default() {
             continue;
         }
-        if items.len() >= run.settings.logs_max {
-            run.log.info(
-                9045,
-                &[&format!(
-                    "the other logs are left for the next run: -n {}",
-                    run.settings.logs_max
-                )],
-            );
+        if items.len() >= run.logs_left {
+            is_full = true;
             break;
         }
         match log.completeness(known) {
             Completeness::Complete => items.push(Item { log, steps }),
-            Completeness::Unfinished(why) => {
-                run.log.info(
-                    9045,
-                    &[&format!(
-                        "{} is left for the next run: {why}",
-                        log.path.display()
-                    )],
-                );
-            }
+            Completeness::Unfinished(why) => unfinished.push((log.path, why)),
         }
     }
+    for (path, why) in unfinished {
+        run.say_once(format!(
+            "{} is left for the next run: {why}",
+            path.display()
+        ));
+    }
+    if is_full {
+        run.say_once(format!(
+            "the other logs are left for the next run: -n {}",
+            run.settings.logs_max
+        ));
+    }
     Plan { items }
+}
+
+/// Entries by thread and sequence: looking through all of them for each of ten thousand logs would take long.
+struct EntryIndex(HashMap<(u16, u32), Vec<usize>>);
+
+impl EntryIndex {
+    fn new(summary: &ArchiveSummary) -> EntryIndex {
+        let mut places: HashMap<(u16, u32), Vec<usize>> = HashMap::new();
+        for (place, entry) in summary.entries.iter().enumerate() {
+            places
+                .entry((entry.thread, entry.sequence))
+                .or_default()
+                .push(place);
+        }
+        EntryIndex(places)
+    }
+
+    /// As [`entry_of`].
+    fn entry_of<'a>(
+        &self,
+        summary: &'a ArchiveSummary,
+        log: &FoundLog,
+    ) -> Option<&'a ArchivedLogEntry> {
+        let header = log.header.as_ref().ok()?;
+        let places = self.0.get(&(header.thread, header.sequence.get()))?;
+        let entries = places
+            .iter()
+            .rev()
+            .filter_map(|place| summary.entries.get(*place));
+        entries.into_iter().find(|entry| is_of(entry, log, header))
+    }
 }
 
 /// Whether an earlier run of the same function made the last copy and was killed before it could delete the original.
@@ -72,8 +128,8 @@ fn was_to_go(entry: &ArchivedLogEntry, function: ArchiveFunction) -> bool {
     deletes && last.is_some_and(|copy| copy.function == function.id)
 }
 
-fn state_of(summary: &ArchiveSummary, log: &FoundLog) -> CopyState {
-    match entry_of(summary, log) {
+fn state_of(entry: Option<&ArchivedLogEntry>) -> CopyState {
+    match entry {
         Some(ArchivedLogEntry {
             copied: Some(_), ..
         }) => CopyState::Copied,
@@ -106,9 +162,14 @@ pub(super) fn entry_mut<'a>(
 /// its times; where no copy can be read, the time of the file's last change or the copy's recorded hash.
 fn entry_index(summary: &ArchiveSummary, log: &FoundLog) -> Option<usize> {
     let header = log.header.as_ref().ok()?;
-    summary.entries.iter().rposition(|entry| {
-        has_numbers_of(entry, header, log.bytes) && is_same_log(entry, log, header)
-    })
+    summary
+        .entries
+        .iter()
+        .rposition(|entry| is_of(entry, log, header))
+}
+
+fn is_of(entry: &ArchivedLogEntry, log: &FoundLog, header: &LogHeader) -> bool {
+    has_numbers_of(entry, header, log.bytes) && is_same_log(entry, log, header)
 }
 
 fn has_numbers_of(entry: &ArchivedLogEntry, header: &LogHeader, bytes: u64) -> bool {

@@ -13,7 +13,7 @@ use oracle::redo::{ArchivedLogReport, LogHeader};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::inspect::{KnownLogs, Neighbour, compare_neighbours, stored_header};
-use super::plan::{self, Item, Plan};
+use super::plan::{self, Handled, Item, Plan};
 use super::run::{Run, Stop};
 use crate::action_id::{ActionId, Stamp};
 use crate::copy::{self, Content, CopyError, CopyReport, CopyRequest, hash_file, require_space};
@@ -27,7 +27,11 @@ pub(super) fn all(run: &mut Run, plan: &Plan, known: Option<&KnownLogs>) -> Resu
     let (mut done, mut bytes) = (0, 0);
     let mut before: Option<LogHeader> = None;
     for item in &plan.items {
-        run.check_interrupt()?;
+        if run.is_asked_to_stop()? {
+            break;
+        }
+        run.handled.insert(Handled::of(&item.log));
+        run.logs_left = run.logs_left.saturating_sub(1);
         run.log.blank();
         run.log.stamp();
         if let Some(header) = one(run, item, known, before.as_ref())? {

@@ -1,11 +1,13 @@
 //! One run of brarchive from lock to return code.
 //! What lives here: what every step needs, and how a run ends. What does not: the steps.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use oracle::sqlplus::SqlplusBuilder;
 
-use super::plan::Plan;
+use super::plan::{Handled, Plan};
 use super::settings::Settings;
 use crate::action_id::{ActionId, Tool};
 use crate::database::{Database, DatabaseError, report};
@@ -15,12 +17,16 @@ use crate::faults::Faults;
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::messages::Message;
+use crate::request::{Inbox, Request};
 use crate::return_code::ReturnCode;
 use crate::run_log::{RunLog, megabytes};
 use crate::summary::archive::{ArchiveSummary, ArchiveSummaryError};
 use crate::values::Confirmation;
 
 pub(super) use crate::prompt::Stop;
+
+/// How often a run looks for a request while it waits.
+pub(super) const REQUEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A run that holds its lock and has its log.
 pub(super) struct Run {
@@ -32,6 +38,14 @@ pub(super) struct Run {
     pub summary: ArchiveSummary,
     /// Symbolic position of the last copy made.
     pub position: u32,
+    /// How many logs may still be processed.
+    pub logs_left: usize,
+    /// The logs that this run has processed.
+    pub handled: HashSet<Handled>,
+    /// What was said once and need not be said again.
+    said: HashSet<String>,
+    /// What other shells ask of this run.
+    pub inbox: Inbox,
     working: bool,
     /// Held until the end.
     _lock: Lock,
@@ -41,6 +55,9 @@ impl Run {
     /// Takes the lock, reads `arch<SID>.log` and opens the log.
     pub(super) fn begin(settings: Settings) -> Result<Run, Faults> {
         let environment = settings.environment.clone();
+        // Before anybody can find this run to signal it.
+        let interrupt =
+            Interrupt::install().map_err(|error| Faults::one(Message::error(253, &[&error])))?;
         let lock_path = Lock::path(
             Tool::Brarchive,
             &environment.sapbackup,
@@ -48,12 +65,14 @@ impl Run {
         );
         let lock =
             Lock::take(&lock_path).map_err(|error| Faults::of_lock(Tool::Brarchive, &error))?;
+        let inbox = Inbox::open(&lock_path);
         let unwritable = |error: std::io::Error| {
             Faults::one(Message::error(
                 9041,
                 &[&environment.saparch.display(), &error],
             ))
         };
+        let inbox = inbox.map_err(unwritable)?;
         let summary_path = environment
             .saparch
             .join(format!("arch{}.log", environment.sid));
@@ -67,8 +86,6 @@ impl Run {
             &environment.saparch,
         )
         .map_err(unwritable)?;
-        let interrupt =
-            Interrupt::install().map_err(|error| Faults::one(Message::error(253, &[&error])))?;
         let builder = SqlplusBuilder::new(&environment.oracle_home, &environment.sid);
         if let Some(holder) = &lock.healed {
             log.info(
@@ -90,10 +107,28 @@ impl Run {
             interrupt,
             summary,
             position: 3,
+            logs_left: settings.logs_max,
+            handled: HashSet::new(),
+            said: HashSet::new(),
+            inbox,
             working: false,
             _lock: lock,
             settings,
         })
+    }
+
+    /// An information that a run which looks again and again gives once.
+    pub(super) fn say_once(&mut self, text: String) {
+        if self.said.insert(text.clone()) {
+            self.log.info(9045, &[&text]);
+        }
+    }
+
+    /// As [`Run::say_once`], a warning with its hint.
+    pub(super) fn warn_once(&mut self, what: String, hint: String) {
+        if self.said.insert(what.clone()) {
+            self.log.warning(9043, &[&what, &hint]);
+        }
     }
 
     /// The parameter section.
@@ -151,6 +186,35 @@ impl Run {
         self.interrupt
             .signal()
             .map_or(Ok(()), |signal| Err(Stop::Signal(signal)))
+    }
+
+    /// Whether another shell asked this run to end. Waits as long as one asks it to wait.
+    pub(super) fn is_asked_to_stop(&mut self) -> Result<bool, Stop> {
+        let mut waits = false;
+        loop {
+            self.check_interrupt()?;
+            match self.inbox.request() {
+                Request::Stop => {
+                    self.log
+                        .info(9045, &[&"asked to stop: no other log is begun"]);
+                    return Ok(true);
+                }
+                Request::Suspend if waits => std::thread::sleep(REQUEST_PAUSE),
+                Request::Suspend => {
+                    waits = true;
+                    self.log.stamp();
+                    self.log
+                        .info(9045, &[&"asked to wait: brarchive -f resume lets it go on"]);
+                }
+                Request::GoOn => {
+                    if waits {
+                        self.log.stamp();
+                        self.log.info(9045, &[&"asked to go on"]);
+                    }
+                    return Ok(false);
+                }
+            }
+        }
     }
 
     /// Reports what the database refused and stops.

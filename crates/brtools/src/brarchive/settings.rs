@@ -15,6 +15,13 @@ use crate::values::{Confirmation, Values};
 /// Logs that a run processes when `-n` does not say.
 const LOGS_MAX_DEFAULT: usize = 10_000;
 
+/// How a run goes on when there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fill {
+    /// So many logs are waited for before they are saved together.
+    pub group: usize,
+}
+
 /// One run's settings.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -25,6 +32,8 @@ pub(super) struct Settings {
     pub directories: Vec<PathBuf>,
     pub tool: CopyTool,
     pub logs_max: usize,
+    /// Wait for logs and save them as they come.
+    pub fill: Option<Fill>,
     pub confirmation: Confirmation,
     /// Show the plan and do nothing.
     pub query: bool,
@@ -54,6 +63,7 @@ impl Settings {
             directories,
             tool: values.copy_tool(&mut faults),
             logs_max: logs_max(&values, &mut faults),
+            fill: fill(&values, &mut faults),
             confirmation: values.confirmation(),
             query: options.has("q"),
             remarks,
@@ -164,6 +174,24 @@ fn directories(values: &Values, faults: &mut Faults) -> Vec<PathBuf> {
         ));
     }
     directories
+}
+
+/// `-f [<number>]`. The words stop, suspend and resume are no settings of a run: see `ask`.
+fn fill(values: &Values, faults: &mut Faults) -> Option<Fill> {
+    if !values.options.has("f") {
+        return None;
+    }
+    let text = values.options.value("f").unwrap_or("1");
+    let group = text.parse().ok().filter(|number| *number > 0);
+    if group.is_none() {
+        let hint = "a number of logs above 0, stop, suspend or resume";
+        faults.push(Message::error(156, &[&text, &"-f", &hint]));
+    }
+    if values.options.has("q") {
+        let hint = "a query shows what is there now: give -q without -f";
+        faults.push(Message::error(9044, &[&"-f contradicts -q", &hint]));
+    }
+    group.map(|group| Fill { group })
 }
 
 fn logs_max(values: &Values, faults: &mut Faults) -> usize {
