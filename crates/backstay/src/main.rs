@@ -2,6 +2,7 @@
 //! What lives here: the choice by name and the command line's first level. What does not: any command's work.
 
 mod demo;
+mod explain;
 mod install_links;
 mod practice;
 mod said;
@@ -49,6 +50,7 @@ enum Command {
     #[command(subcommand)]
     Repository(store::repository::RepositoryCommand),
     Verify(verify::VerifyArguments),
+    Explain(explain::ExplainArguments),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Retention(command) => store::retention::run(&command),
         Command::Repository(command) => store::repository::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod copy;
 pub mod database;
 pub mod durable;
 pub mod environment;
+pub mod explain;
 pub mod failpoint;
 mod faults;
 pub mod interrupt;
