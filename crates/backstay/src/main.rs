@@ -1,6 +1,7 @@
 //! The one executable of Backstay: it is what it is called by.
 //! What lives here: the choice by name and the command line's first level. What does not: any command's work.
 
+mod archive_log;
 mod demo;
 mod explain;
 mod install_links;
@@ -51,6 +52,8 @@ enum Command {
     Repository(store::repository::RepositoryCommand),
     Verify(verify::VerifyArguments),
     Explain(explain::ExplainArguments),
+    #[command(subcommand)]
+    ArchiveLog(archive_log::ArchiveLogCommand),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +90,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Repository(command) => store::repository::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::ArchiveLog(command) => archive_log::run(&command),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::request::{Inbox, Request};
 use crate::return_code::ReturnCode;
 use crate::run_log::{RunLog, megabytes};
 use crate::summary::archive::{ArchiveSummary, ArchiveSummaryError};
+use crate::summary::rebuild;
 use crate::values::Confirmation;
 
 pub(super) use crate::prompt::Stop;
@@ -78,6 +79,7 @@ impl Run {
             .join(format!("arch{}.log", environment.sid));
         let summary =
             ArchiveSummary::read(&summary_path).map_err(|error| damaged_summary(&error))?;
+        let is_lost = !summary_path.exists() && rebuild::tells_of_copies(&environment.saparch);
         let id = ActionId::fresh(Tool::Brarchive, &environment.saparch).map_err(unwritable)?;
         let mut log = RunLog::create(
             Tool::Brarchive,
@@ -96,6 +98,14 @@ impl Run {
                     &format!("{} s ago", holder.age_seconds()),
                 ],
             );
+        }
+        if is_lost {
+            let what = format!(
+                "{} is not there, though brarchive has worked before: every log counts as new",
+                summary_path.display()
+            );
+            let hint = "backstay archive-log rebuild makes it anew from detail logs and copies";
+            log.warning(9043, &[&what, &hint]);
         }
         settings
             .remarks
@@ -278,6 +288,11 @@ fn damaged_summary(error: &ArchiveSummaryError) -> Faults {
     let path = match error {
         ArchiveSummaryError::Damaged { path, line } => {
             faults.push(Message::error(123, &[line, &path.display()]));
+            let hint = "backstay archive-log rebuild makes it anew from detail logs and copies, and keeps the old one";
+            faults.push(Message::error(
+                9044,
+                &[&"nothing is decided from a damaged log", &hint],
+            ));
             path
         }
         ArchiveSummaryError::Io { path, source } => {

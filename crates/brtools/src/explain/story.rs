@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::bounded;
 use crate::messages::Severity;
-use crate::run_log::reader::{BYTES_MAX, DetailLog, Ending, message_number};
+use crate::run_log::reader::{BYTES_MAX, DetailLog, Ending, last_stamp, message_number};
 
 /// A warning or an error of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,19 +131,6 @@ fn place_of(copy: &Path, volume: &str) -> String {
         Some(directory) if copy.is_absolute() => directory.display().to_string(),
         _ => volume.split('/').next().unwrap_or_default().to_owned(),
     }
-}
-
-/// The date and time at the end of a line.
-fn last_stamp(line: &str) -> Option<String> {
-    let mut words = line.rsplit(' ');
-    let (time, day) = (words.next()?, words.next()?);
-    let digits = |text: &str, length, between| {
-        text.len() == length
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == between)
-    };
-    (digits(day, 10, b'-') && digits(time, 8, b'.')).then(|| format!("{day} {time}"))
 }
 
 #[cfg(test)]

@@ -194,6 +194,19 @@ pub fn marker(line: &str) -> Option<(&str, &str)> {
     known.then_some((keyword, value))
 }
 
+/// The date and time at the end of a line.
+pub fn last_stamp(line: &str) -> Option<String> {
+    let mut words = line.rsplit(' ');
+    let (time, day) = (words.next()?, words.next()?);
+    let digits = |text: &str, length, between| {
+        text.len() == length
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == between)
+    };
+    (digits(day, 10, b'-') && digits(time, 8, b'.')).then(|| format!("{day} {time}"))
+}
+
 /// `blake3:<hex> <bytes>`.
 pub fn check(value: &str) -> Option<(blake3::Hash, u64)> {
     let (hash, bytes) = value.strip_prefix("blake3:")?.split_once(' ')?;

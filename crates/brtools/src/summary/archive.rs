@@ -94,6 +94,19 @@ pub struct ArchiveSummary {
 }
 
 impl ArchiveSummary {
+    /// A log of these entries, which is not written yet.
+    pub fn new(path: &Path, entries: Vec<ArchivedLogEntry>) -> ArchiveSummary {
+        ArchiveSummary {
+            path: path.to_owned(),
+            entries,
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads the file; a missing one is empty.
     pub fn read(path: &Path) -> Result<ArchiveSummary, ArchiveSummaryError> {
         let io = |source| ArchiveSummaryError::Io {

@@ -6,6 +6,7 @@
 //! `0000-00-00 00.00.00` and the return code 6, which is also what a killed run leaves. The file is replaced whole.
 
 pub mod archive;
+pub mod rebuild;
 
 use std::io;
 use std::path::{Path, PathBuf};
