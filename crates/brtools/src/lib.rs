@@ -1,6 +1,7 @@
 //! The tools on the database host: brbackup, brarchive, brrestore, brrecover.
 //! What lives here: the rooms. What does not: stores and networks, which know nothing of this crate.
 
+mod abort;
 pub mod action_id;
 mod bounded;
 pub mod brarchive;
@@ -61,6 +62,9 @@ pub fn main(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCod
     if options.has("V") {
         println!("{} {}", tool.name(), run_log::VERSION);
         return ExitCode::SUCCESS;
+    }
+    if options.has("g") {
+        return abort::main(tool, &options).into();
     }
     let code = match tool {
         Tool::Brrestore => brrestore::main(&options),

@@ -34,6 +34,16 @@ impl Holder {
     pub fn age_seconds(&self) -> i64 {
         (Stamp::now().seconds() - self.since_seconds).max(0)
     }
+
+    /// Whether it is a process of this machine.
+    pub fn is_here(&self) -> bool {
+        self.host == host()
+    }
+
+    /// Whether the process lives; only to be asked of one that is here.
+    pub fn is_alive(&self) -> bool {
+        is_alive(self)
+    }
 }
 
 /// Why a lock was not given.

@@ -1,13 +1,14 @@
 //! `brarchive -f stop|suspend|resume`: a word for the run that is at work.
 //! What lives here: finding it and telling it. What does not: what it does then (`run`).
 
+use crate::abort;
 use crate::action_id::{ActionId, Tool};
 use crate::environment::Environment;
 use crate::faults::Faults;
 use crate::lock::Lock;
 use crate::messages::Message;
 use crate::options::Parsed;
-use crate::request::{self, AskError, Request};
+use crate::request::{self, Request};
 use crate::return_code::ReturnCode;
 use crate::run_log::RunLog;
 
@@ -75,17 +76,6 @@ fn tell(log: &mut RunLog, environment: &Environment, request: Request) {
                 )],
             );
         }
-        Err(error @ AskError::NobodyThere(_)) => {
-            log.warning(9043, &[&error, &"nothing to do: brarchive is not at work"]);
-        }
-        Err(error @ AskError::NobodyListens(_)) => {
-            log.warning(
-                9043,
-                &[&error, &"it is just beginning or ending: ask again"],
-            );
-        }
-        Err(error @ AskError::Io { .. }) => {
-            log.error(9044, &[&error, &"look at the permissions of the directory"]);
-        }
+        Err(error) => abort::report(log, &error),
     }
 }

@@ -2,6 +2,7 @@
 //! What lives here: what every step needs, and how a run ends. What does not: the steps.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oracle::sqlplus::SqlplusBuilder;
 
@@ -15,6 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::messages::{Message, Severity};
 use crate::prompt;
+use crate::request::{Inbox, Request};
 use crate::return_code::ReturnCode;
 use crate::run_log::RunLog;
 use crate::summary::SummaryLog;
@@ -37,6 +39,8 @@ pub(super) struct Desk {
     pub settings: Settings,
     pub log: RunLog,
     pub interrupt: Interrupt,
+    /// What other shells ask of this run.
+    pub inbox: Arc<Inbox>,
     /// What the summary log says beside id, times and return code.
     pub progress: Progress,
 }
@@ -58,6 +62,9 @@ impl Run {
     /// Takes the lock, opens the log and enters the run in the summary log.
     pub(super) fn begin(settings: Settings) -> Result<Run, Faults> {
         let environment = settings.environment.clone();
+        // Before anybody can find this run to signal it.
+        let interrupt =
+            Interrupt::install().map_err(|error| Faults::one(Message::error(253, &[&error])))?;
         let lock_path = Lock::path(Tool::Brbackup, &environment.sapbackup, &environment.saparch);
         let lock =
             Lock::take(&lock_path).map_err(|error| Faults::of_lock(Tool::Brbackup, &error))?;
@@ -67,6 +74,7 @@ impl Run {
                 &[&environment.sapbackup.display(), error],
             ))
         };
+        let inbox = Inbox::open(&lock_path).map_err(|error| unwritable(&error))?;
         let id = ActionId::fresh(Tool::Brbackup, &environment.sapbackup)
             .map_err(|error| unwritable(&error))?;
         let function = settings.function_id();
@@ -77,14 +85,13 @@ impl Run {
                 .sapbackup
                 .join(format!("back{}.log", environment.sid)),
         );
-        let interrupt =
-            Interrupt::install().map_err(|error| Faults::one(Message::error(253, &[&error])))?;
         let builder = SqlplusBuilder::new(&environment.oracle_home, &environment.sid);
         let mut run = Run {
             database: Database::new(&environment.sid, builder),
             desk: Desk {
                 log,
                 interrupt,
+                inbox: Arc::new(inbox),
                 progress: Progress {
                     position: 4,
                     ..Progress::default()
@@ -195,11 +202,18 @@ impl Desk {
         root.join(self.log.id().to_string())
     }
 
-    /// Stops where a signal has asked for it.
+    /// Stops where a signal, or another shell, has asked for it.
     pub(super) fn check_interrupt(&self) -> Result<(), Stop> {
-        self.interrupt
-            .signal()
-            .map_or(Ok(()), |signal| Err(Stop::Signal(signal)))
+        match self.interrupt.signal() {
+            Some(signal) => Err(Stop::Signal(signal)),
+            None if self.is_asked_to_stop() => Err(Stop::User),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether no other copy is to be begun: `brbackup -g stop`.
+    pub(super) fn is_asked_to_stop(&self) -> bool {
+        self.inbox.request() == Request::Stop
     }
 
     /// Reports what the database refused and stops.

@@ -1,15 +1,16 @@
 //! Copying a list of files, several at once where asked for, with their lines in the log.
 //! What lives here: the workers and the lines of each file. What does not: which files, and in which state the database is.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use super::preflight::Job;
 use super::run::{Desk, Stop};
 use crate::copy::{self, CopyError, CopyReport, CopyRequest, CopyTool, require_space};
 use crate::failpoint;
 use crate::interrupt::Interrupt;
+use crate::request::Request;
 use crate::run_log::megabytes;
 
 /// What a worker tells about a job.
@@ -23,16 +24,17 @@ enum News {
 pub(super) fn save_files(desk: &mut Desk, jobs: &[Job]) -> Result<(), Stop> {
     let workers = desk.settings.parallel.clamp(1, jobs.len().max(1));
     let tool = desk.settings.tool.clone();
-    let interrupt = desk.interrupt.clone();
+    let (interrupt, inbox) = (desk.interrupt.clone(), Arc::clone(&desk.inbox));
     let queue = Mutex::new(jobs.iter().enumerate());
     let give_up = AtomicBool::new(false);
     let (sender, news) = channel();
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            let (sender, queue, give_up, tool, interrupt) =
-                (sender.clone(), &queue, &give_up, &tool, &interrupt);
+            let (sender, queue, give_up) = (sender.clone(), &queue, &give_up);
+            let (tool, interrupt, inbox) = (&tool, &interrupt, &inbox);
             scope.spawn(move || {
-                while !give_up.load(Ordering::Relaxed) {
+                // Asked before each copy: what is under way comes to its end, no other is begun.
+                while !give_up.load(Ordering::Relaxed) && inbox.request() != Request::Stop {
                     let next = queue.lock().ok().and_then(|mut queue| queue.next());
                     let Some((index, job)) = next else { return };
                     // The receiver lives as long as this scope.
@@ -49,8 +51,16 @@ pub(super) fn save_files(desk: &mut Desk, jobs: &[Job]) -> Result<(), Stop> {
                 outcome = outcome.and(Err(stop));
             }
         }
-        outcome
+        outcome.and_then(|()| stop_if_asked(desk))
     })
+}
+
+/// With all files saved there is nothing left to stop.
+fn stop_if_asked(desk: &Desk) -> Result<(), Stop> {
+    if desk.progress.files < desk.progress.files_total && desk.is_asked_to_stop() {
+        return Err(Stop::User);
+    }
+    Ok(())
 }
 
 fn copy(job: &Job, tool: &CopyTool, interrupt: &Interrupt) -> Result<CopyReport, CopyError> {

@@ -168,6 +168,13 @@ const GUN: Row = row(
     "g",
     &["gun", "abort"],
     Optional("stop|term|kill"),
+    Only(&["stop", "term", "kill"]),
+    "end the one that is at work: after the files it is at, at the next safe place, or at once",
+);
+const GUN_NOT_YET: Row = row(
+    "g",
+    &["gun", "abort"],
+    Optional("stop|term|kill"),
     NotYet,
     "stop a running one; use kill -TERM <pid> of the lock",
 );
@@ -434,7 +441,7 @@ const BRRESTORE: &[Row] = &[
     OUTPUT,
     PARFILE,
     VERIFY,
-    GUN,
+    GUN_NOT_YET,
     EXECUTE,
     FILLUP,
     row(
