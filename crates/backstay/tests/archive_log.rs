@@ -36,19 +36,7 @@ fn archive(world: &World, count: usize) {
 /// A database whose logs have been saved, copied a second time, deleted, in several runs.
 fn world_with_history() -> (World, String) {
     let world = World::open();
-    let (first, second) = (world.path("first"), world.path("second"));
-    for directory in [&first, &second] {
-        fs::create_dir(directory).unwrap();
-    }
-    let profile = world.profile_with(
-        "initTWO.sap",
-        &format!(
-            "backup_root_dir = ({}, {})\narchive_copy_dir = {}",
-            first.display(),
-            second.display(),
-            first.display()
-        ),
-    );
+    let (_, _, profile) = world.two_places();
     for function in ["-s", "-cds", "-ss", "-sd"] {
         archive(&world, 2);
         world

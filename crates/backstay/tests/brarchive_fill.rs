@@ -219,19 +219,7 @@ fn the_database_may_go_down_and_come_back_meanwhile() {
 #[test]
 fn two_copies_of_a_new_log_and_the_second_of_a_saved_one() {
     let world = World::open();
-    let (first, second) = (world.path("first"), world.path("second"));
-    for directory in [&first, &second] {
-        fs::create_dir(directory).unwrap();
-    }
-    let profile = world.profile_with(
-        "initTWO.sap",
-        &format!(
-            "backup_root_dir = ({}, {})\narchive_copy_dir = {}",
-            first.display(),
-            second.display(),
-            first.display()
-        ),
-    );
+    let (first, second, profile) = world.two_places();
     let run = |function: &str| world.tool("brarchive", &[function, "-p", &profile, "-c"]);
     archive(&world, 2);
     let two = originals(&world);

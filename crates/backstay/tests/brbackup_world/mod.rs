@@ -263,6 +263,21 @@ impl World {
         name.to_owned()
     }
 
+    /// A profile whose first and second copies of logs go to two new directories: first, second, profile.
+    pub fn two_places(&self) -> (PathBuf, PathBuf, String) {
+        let (first, second) = (self.path("first"), self.path("second"));
+        for directory in [&first, &second] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let lines = format!(
+            "backup_root_dir = ({first}, {second})\narchive_copy_dir = {first}",
+            first = first.display(),
+            second = second.display()
+        );
+        let profile = self.profile_with("initTWO.sap", &lines);
+        (first, second, profile)
+    }
+
     /// The backup that `brrestore -b last` would take.
     pub fn offered(&self) -> Option<String> {
         let said = self.tool(
