@@ -11,12 +11,29 @@ use oracle::scn::LogSequence;
 
 /// What the database knows, if it is mounted or open. One that is down is no obstacle: the logs speak for themselves.
 pub(super) fn ask_database(run: &mut Run) -> Result<Option<KnownLogs>, Stop> {
-    ask(run).map_err(|error| run.refused("v$archived_log", &error))
+    match knows_logs(run) {
+        Ok(true) => known_logs(run)
+            .map(Some)
+            .map_err(|error| run.refused("v$archived_log", &error)),
+        Ok(false) => Ok(None),
+        Err(error) => {
+            let (what, hint) = split_hint(&error.to_string());
+            run.log.warning(9043, &[&what, &hint]);
+            run.log
+                .info(9045, &[&"logs are judged by their headers alone"]);
+            Ok(None)
+        }
+    }
 }
 
 /// As [`ask_database`], for a run that asks again: a database that goes down between two questions does not end it.
 pub(super) fn ask_patiently(run: &mut Run) -> Option<KnownLogs> {
-    ask(run).unwrap_or_else(|error| {
+    let known = match knows_logs(run) {
+        Ok(true) => known_logs(run).map(Some),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error),
+    };
+    known.unwrap_or_else(|error| {
         run.say_once(format!(
             "{error}; logs are judged by their headers until the database answers"
         ));
@@ -24,23 +41,17 @@ pub(super) fn ask_patiently(run: &mut Run) -> Option<KnownLogs> {
     })
 }
 
-fn ask(run: &mut Run) -> Result<Option<KnownLogs>, DatabaseError> {
-    let sid = run.settings.environment.sid.clone();
-    match run.database.status() {
-        Ok(InstanceStatus::Mounted | InstanceStatus::Open) => known_logs(run).map(Some),
-        Ok(_) => {
-            run.say_once(format!(
-                "database instance {sid} is down: logs are judged by their headers alone"
-            ));
-            Ok(None)
-        }
-        Err(error) => {
-            let (what, hint) = split_hint(&error.to_string());
-            run.warn_once(what, hint);
-            run.say_once("logs are judged by their headers alone".to_owned());
-            Ok(None)
-        }
+/// Whether the database is mounted or open, so that it can be asked.
+fn knows_logs(run: &mut Run) -> Result<bool, DatabaseError> {
+    let status = run.database.status()?;
+    let is_up = matches!(status, InstanceStatus::Mounted | InstanceStatus::Open);
+    if !is_up {
+        let sid = run.settings.environment.sid.clone();
+        run.say_once(format!(
+            "database instance {sid} is down: logs are judged by their headers alone"
+        ));
     }
+    Ok(is_up)
 }
 
 fn known_logs(run: &mut Run) -> Result<KnownLogs, DatabaseError> {

@@ -134,13 +134,6 @@ impl Run {
         }
     }
 
-    /// As [`Run::say_once`], a warning with its hint.
-    pub(super) fn warn_once(&mut self, what: String, hint: String) {
-        if self.said.insert(what.clone()) {
-            self.log.warning(9043, &[&what, &hint]);
-        }
-    }
-
     /// The parameter section.
     pub(super) fn announce(&mut self) {
         let rows = self.settings.parameter_rows();
