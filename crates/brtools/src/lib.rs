@@ -28,6 +28,7 @@ pub mod run_log;
 pub mod session;
 pub mod summary;
 mod values;
+mod watched_child;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
