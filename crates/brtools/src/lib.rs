@@ -27,6 +27,7 @@ pub mod return_code;
 pub mod run_log;
 pub mod session;
 pub mod summary;
+pub mod utility;
 mod values;
 mod watched_child;
 
