@@ -453,6 +453,23 @@ pub struct RestoreRequest {
     pub datafiles: Vec<u32>,
 }
 
+/// Data that were brought back and lie on a mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RestoredData {
+    /// The number of the restore's job, which is the name of its directory too.
+    pub job: u64,
+    /// The mount below whose `restores` they lie.
+    pub mount: String,
+    /// The directory.
+    pub directory: String,
+    /// What a database host mounts.
+    pub export: String,
+    /// When the restore ended; none if its job is not known any more.
+    pub since: Option<String>,
+    /// What was brought back, in words.
+    pub detail: String,
+}
+
 /// Whether something stays that rules would delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -47,6 +47,8 @@ enum Command {
     #[command(subcommand)]
     RecoveryPoint(store::points::PointCommand),
     #[command(subcommand)]
+    Restore(store::restores::RestoreCommand),
+    #[command(subcommand)]
     Retention(store::retention::RetentionCommand),
     #[command(subcommand)]
     Repository(store::repository::RepositoryCommand),
@@ -86,6 +88,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Snapshot(command) => store::lists::run_snapshot(&command),
         Command::Job(command) => store::lists::run_job(&command),
         Command::RecoveryPoint(command) => store::points::run(&command),
+        Command::Restore(command) => store::restores::run(&command),
         Command::Retention(command) => store::retention::run(&command),
         Command::Repository(command) => store::repository::run(&command),
         Command::Verify(arguments) => verify::run(&arguments),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use api::admin::{
     Hold, Ingest, Job, JobState, PointState, RecoveryPoint, RecoveryPointContent, RestoreRequest,
-    RetentionPlan, RetentionRules, SnapshotState,
+    RestoredData, RetentionPlan, RetentionRules, SnapshotState,
 };
 use api::code::Code;
 use repository_world::{
@@ -250,6 +250,20 @@ fn a_restore_is_exported_and_only_it_is_deleted() {
     world
         .curl("DELETE", &format!("m/restores/{}", one.job), &[])
         .must_be(Code::RestorePathMissing);
+
+    // The administrator's way to the same.
+    let left: Vec<RestoredData> = world.client().get("/restores?mount=m").unwrap();
+    let paths: Vec<&Path> = left.iter().map(|one| Path::new(&one.directory)).collect();
+    assert_eq!(paths, [two.path.as_path()]);
+    assert!(left[0].since.is_some() && left[0].detail.starts_with("1 file, "));
+    let path = format!("/restores/{}", two.job);
+    let gone: RestoredData = world.client().delete(&path).unwrap();
+    assert_eq!(gone, left[0]);
+    assert!(!two.path.exists());
+    let again: Result<RestoredData, _> = world.client().delete(&path);
+    assert!(again.unwrap_err().to_string().contains("HINT"));
+    let none: Vec<RestoredData> = world.client().get("/restores").unwrap();
+    assert!(none.is_empty());
 }
 
 #[test]

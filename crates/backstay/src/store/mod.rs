@@ -10,6 +10,7 @@ pub mod points;
 mod progress;
 pub mod repository;
 mod restore;
+pub mod restores;
 pub mod retention;
 mod serve;
 mod table;

@@ -35,6 +35,7 @@ use super::{Answer, Operation, operations};
     admin::DatafileContent,
     admin::PointFile,
     admin::RestoreRequest,
+    admin::RestoredData,
     admin::Hold,
     admin::RetentionRules,
     admin::RetentionPlan,
