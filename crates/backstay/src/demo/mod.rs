@@ -11,15 +11,18 @@ mod ending;
 mod load;
 mod narrator;
 mod opening;
+mod points;
 mod recovery;
+mod scripts;
 mod stage;
+mod store;
 
 use narrator::Narrator;
 use stage::{DemoError, Stage};
 
 /// Smallest database that is worth the name, in bytes.
 const SIZE_BYTES_MIN: u64 = 64 << 20;
-/// Largest database of a demo, in bytes; the directory needs about five times as much.
+/// Largest database of a demo, in bytes; the directory needs about eight times as much.
 const SIZE_BYTES_MAX: u64 = 64 << 30;
 
 /// Show the main job: back up a running database, lose it, bring every acknowledged commit back
@@ -70,7 +73,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     ending::conclude(&narrator, result)
 }
 
-/// The story: a backup under load, a disaster, everything back; then once more, to a chosen moment.
+/// The story: a backup under load, a disaster, everything back; then once more, to a chosen moment; then with RMAN
+/// through a store.
 fn play(
     stage: &mut Stage,
     narrator: &mut Narrator,
@@ -100,6 +104,20 @@ fn play(
     disaster::kill_instance(stage, narrator)?;
     disaster::delete_files(stage, narrator)?;
     recovery::to_moment(stage, narrator, moment)?;
+
+    narrator.chapter("Through a store: recovery points");
+    load::start(stage, narrator, arguments.rate)?;
+    store::start(stage, narrator)?;
+    store::create_mount(stage, narrator)?;
+    points::crosscheck(stage, narrator)?;
+    points::back_up(stage, narrator, "copied with RMAN, sealed by the store")?;
+    load::go_on(stage, narrator)?;
+    let point = points::back_up(stage, narrator, "copies brought up to date, sealed")?;
+    points::show(stage, narrator, &point)?;
+    load::go_on(stage, narrator)?;
+    disaster::kill_instance(stage, narrator)?;
+    disaster::delete_everything(stage, narrator)?;
+    points::bring_back(stage, narrator, &point)?;
 
     ending::leave(stage, narrator, arguments.keep)
 }
