@@ -44,6 +44,7 @@ fn the_demo_brings_every_commit_back_and_removes_its_directory() {
         serde_json::from_slice(&output.stdout).expect("--json prints one document");
     assert!(output.status.success(), "{report:#} {errors}");
     assert_eq!(report["clean"], true, "{report:#}");
+    assert!(report["left_out"].is_null(), "{report:#}");
     let judged = report["judged"].as_array().unwrap();
     assert_eq!(judged.len(), 3, "{report:#}");
     for judgement in judged {
@@ -121,6 +122,27 @@ fn a_kept_demo_tells_its_story_and_leaves_a_database_that_starts() {
         verdict.commits_void > 0,
         "the ledger does not know of the point-in-time recovery"
     );
+}
+
+#[test]
+fn where_a_store_can_export_nothing_its_chapter_is_left_out() {
+    let temporary = tempfile::tempdir().unwrap();
+    let demo = demo(temporary.path(), &["--json"]);
+    let output = Command::new("setpriv")
+        .arg("--bounding-set=-dac_read_search")
+        .arg(demo.get_program())
+        .args(demo.get_args())
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&errors);
+    assert!(output.status.success(), "{report:#} {errors}");
+    let reason = report["left_out"].as_str().unwrap();
+    assert!(reason.contains("HINT: run the store as root"), "{reason}");
+    assert_eq!(report["judged"].as_array().unwrap().len(), 2);
+    assert_eq!(entries(temporary.path()), Vec::<PathBuf>::new());
+    assert_eq!(processes_of(temporary.path()), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -130,6 +130,8 @@ pub struct Narrator {
     pub judged: Vec<Judged>,
     /// Recovery points so far.
     pub points: Vec<PointFigures>,
+    /// Why the third chapter was left out, if it was.
+    pub left_out: Option<String>,
 }
 
 impl Narrator {
@@ -141,6 +143,7 @@ impl Narrator {
             steps: Vec::new(),
             judged: Vec::new(),
             points: Vec::new(),
+            left_out: None,
         }
     }
 
@@ -198,6 +201,14 @@ impl Narrator {
             self.say("  …");
         }
         self.steps.push(step);
+    }
+
+    /// Tells that the rest of the chapter is left out, and what a program said of the reason.
+    pub fn leave_out(&mut self, typed: &str, said: &str) {
+        self.say(&format!(
+            "$ {typed}\n  {said}\n  The rest of this chapter is left out."
+        ));
+        self.left_out = Some(said.to_string());
     }
 
     /// Keeps a verdict for the end and shows its faults, if it has any.
