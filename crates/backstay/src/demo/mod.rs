@@ -24,6 +24,9 @@ use stage::{DemoError, Stage};
 const SIZE_BYTES_MIN: u64 = 64 << 20;
 /// Largest database of a demo, in bytes; the directory needs about eight times as much.
 const SIZE_BYTES_MAX: u64 = 64 << 30;
+/// Most commits a second while recovery points are made. More would touch every chunk of so small a database between two
+/// of them, as a day's work seldom does, and the second could share nothing with the first.
+const CALM_RATE: u32 = 50;
 
 /// Show the main job: back up a running database, lose it, bring every acknowledged commit back
 #[derive(Debug, Clone, clap::Args)]
@@ -117,7 +120,7 @@ fn play(
 
 /// The third chapter, from the first backup onto the mount of a running store.
 fn through_a_store(stage: &mut Stage, narrator: &mut Narrator, rate: u32) -> Result<(), DemoError> {
-    load::start(stage, narrator, rate)?;
+    load::start(stage, narrator, rate.min(CALM_RATE))?;
     points::crosscheck(stage, narrator)?;
     points::back_up(stage, narrator, "copied with RMAN, sealed by the store")?;
     load::go_on(stage, narrator)?;
