@@ -54,7 +54,8 @@ GET (stops if too many snapshots are pending), POST, RMAN, uploadlog, PUT.
   --database SID        the database; default: ORACLE_SID
   --oracle-home DIR     its software; default: ORACLE_HOME, or the SID's line in /etc/oratab
   --local-mount DIR     where the mount is mounted here; default: found in /proc/mounts by the store's address and
-                        the export /Phoenix/<mount>/oracle_data, or else /local/<mount>
+                        the export /Phoenix/<mount>/oracle_data, or else /local/<mount>. Of a store on this very host
+                        its own directory will do: <store's directory>/mounts/<mount>/oracle_data
   --full                full backup sets, instead of image copies that are brought up to date
   --archived-logs       no data: only the archived logs that are in no backup yet, and the control file
   --channels N          so many RMAN channels, 1 to $CHANNELS_MAX; default 1, all that Standard Edition allows
@@ -346,11 +347,19 @@ check_local_mount() {
     local_mount=$(printf '%s\n' "$probed" | sed -n 1p)
     check_local_path
     mounted=$(awk -v directory="$local_mount" '$2 == directory { found = $1 " " $3 " " $4 } END { print found }' /proc/mounts)
-    [ "$local_mount" != / ] && [ -n "$mounted" ] ||
+    { [ "$local_mount" != / ] && [ -n "$mounted" ]; } || is_directory_of_store ||
         fail 310 "$local_mount is a directory of this host, and nothing is mounted there" "mount the store's export first, or give --local-mount DIR: a backup would fill this host's own disk"
     [ "$probe_status" -eq 0 ] ||
         fail 311 "the local mount $local_mount cannot be written: $(printable "$(printf '%s\n' "$probed" | sed -n '2s/^.*: //p')")" 'is it full, read-only, or is this user not allowed to write?'
     check_mount_options
+}
+
+# A store on this very host needs no mount of itself: what it exports as this mount is written here as well.
+is_directory_of_store() {
+    case $local_mount in
+    */mounts/"$mount"/oracle_data) [ -f "${local_mount%/mounts/"$mount"/oracle_data}/catalogue.sqlite" ] ;;
+    *) return 1 ;;
+    esac
 }
 
 check_mount_options() {

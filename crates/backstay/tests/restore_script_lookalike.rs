@@ -17,6 +17,7 @@ use oracle::rman::{
 };
 use oracle::scn::Scn;
 use practice::judge::Target;
+use practice::ledger::{Boundary, record_truncate};
 use practice::workload::Handle;
 use practice_database::{Database, SID, wait_for_commits};
 use restore_world::restore_script;
@@ -113,6 +114,10 @@ impl Site {
     /// The load ends and the database with its host: data, control files, all redo, and the backup mount.
     fn lose_everything(&mut self) {
         World::end(self.load.take().expect("the load goes on"));
+        self.lose_files();
+    }
+
+    fn lose_files(&self) {
         self.world.lose_everything();
         for file in self.world.files("") {
             std::fs::remove_file(file).unwrap();
@@ -242,6 +247,34 @@ fn the_database_comes_back_as_it_was_at_a_chosen_scn() {
         .must_end_with(0)
         .must_say(&format!("database SND is recovered to SCN {wanted}\n"));
     site.world.must_be_whole(Target::Scn(Scn::new(wanted)));
+}
+
+#[test]
+fn redo_that_was_given_up_by_an_earlier_resetlogs_is_no_gap() {
+    let mut site = Site::new(41);
+    site.back_up_data(&["--full"]);
+    let wanted = site.scn();
+    let logs = script().with_file_name("oracle_rman_archivelog_backup.sh");
+    let mut map = None;
+    for _ in 0..2 {
+        site.commits(300);
+        map = Some(site.back_up(&logs, &[]));
+    }
+    site.lay_ready(&map.expect("two backups of logs"), "");
+    let given_up = site.scn();
+    site.lose_everything();
+    site.restore(&["--until-scn", &wanted.to_string()])
+        .must_end_with(0);
+    let boundary = Boundary::Scn(Scn::new(wanted));
+    record_truncate(&site.world.database.ledger(), SID, boundary).unwrap();
+
+    let map = site.back_up_data(&["--full"]);
+    site.lay_ready(&map, "");
+    let before = site.scn();
+    assert!(before + 100 < given_up, "{before} is not below {given_up}");
+    site.lose_files();
+    let said = site.restore(&[]);
+    site.must_be_back(&said, 1);
 }
 
 #[test]

@@ -60,6 +60,31 @@ fn a_backup_is_sealed_with_its_files_and_its_log() {
 }
 
 #[test]
+fn a_store_on_the_same_host_is_written_to_without_a_mount() {
+    let (world, _, store) = world_and_host("");
+    let host = Host::without_mount();
+    let data = world.data("testmount");
+    let data = data.to_str().unwrap();
+    // The last one that is given counts.
+    host.run(&store, &["--local-mount", data])
+        .must_end_with(0)
+        .must_say("RDB008I");
+    assert!(world.snapshots("testmount")[0].files > 1);
+
+    world.create("other");
+    for elsewhere in ["other/oracle_data", "testmount"] {
+        let directory = world.directory.join("mounts").join(elsewhere);
+        host.run(&store, &["--local-mount", directory.to_str().unwrap()])
+            .must_fail_with(310, "nothing is mounted there");
+    }
+    let alike = host.path("mounts/testmount/oracle_data");
+    fs::create_dir_all(&alike).unwrap();
+    host.run(&store, &["--local-mount", alike.to_str().unwrap()])
+        .must_fail_with(310, "nothing is mounted there");
+    assert_eq!(world.snapshots("testmount").len(), 1);
+}
+
+#[test]
 fn archived_logs_are_sealed_with_the_data_that_lies_there() {
     let (world, host, store) = world_and_host("");
     host.run(&store, &[]).must_end_with(0);

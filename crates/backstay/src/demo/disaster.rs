@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::load;
 use super::narrator::{Narrator, Step, thousands};
-use super::stage::{DemoError, Stage, io};
+use super::stage::{DemoError, SID, Stage, io};
+use super::store::data;
 
 /// Longest wait for a killed process to be gone.
 const DEATH_SECONDS_MAX: u64 = 30;
+/// Where data files and control files are, below the home.
+const DIRECTORIES: [&str; 3] = ["sapdata1", "sapdata2", "sapdata3"];
+/// Where online and archived redo logs are.
+const REDO_DIRECTORIES: [&str; 5] = ["origlogA", "origlogB", "mirrlogA", "mirrlogB", "saparch"];
 
 /// kill -9 of the instance, in the middle of the load.
 pub fn kill_instance(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
@@ -52,10 +57,36 @@ pub fn delete_files(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), De
     Ok(())
 }
 
+/// Deletes every file of the database, redo included, and everything that lies on the mount of the store.
+pub fn delete_everything(stage: &mut Stage, narrator: &mut Narrator) -> Result<(), DemoError> {
+    stage.check_interrupted()?;
+    let mut files = files_below(&data(stage))?;
+    for directory in DIRECTORIES.iter().chain(&REDO_DIRECTORIES) {
+        files.extend(files_below(&stage.home.join(directory))?);
+    }
+    for (path, _) in &files {
+        std::fs::remove_file(path).map_err(io("delete", path))?;
+    }
+    let journal = stage.home.join(format!("dbs/doublewrite_{SID}.dbf"));
+    std::fs::remove_file(&journal).map_err(io("delete", &journal))?;
+    let home = "$ORACLE_HOME";
+    let mount = data(stage).display().to_string();
+    let mount = stage.narrated(&[&mount]);
+    let typed = format!(
+        "find {home}/sapdata? {home}/origlog? {home}/mirrlog? {home}/saparch {home}/dbs/doublewrite* {mount} -type f -delete"
+    );
+    let step = Step::new("deleted the database, its redo, and the mount")
+        .typed(typed)
+        .bytes(files.iter().map(|(_, bytes)| bytes).sum())
+        .note(format!("{} files", files.len() + 1));
+    narrator.step(step);
+    Ok(())
+}
+
 /// Data files and control files with their sizes.
 fn database_files(stage: &Stage) -> Result<Vec<(PathBuf, u64)>, DemoError> {
     let mut files = Vec::new();
-    for directory in ["sapdata1", "sapdata2", "sapdata3"] {
+    for directory in DIRECTORIES {
         files.extend(files_below(&stage.home.join(directory))?);
     }
     Ok(files)

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::narrator::{Judged, Narrator, Step};
+use super::narrator::{Judged, Narrator, PointFigures, Step};
 use super::stage::{DemoError, LEDGER, Stage};
+use super::store::OPTIONS;
 use crate::said::{fail, say_json};
 
 /// Exit status after an interruption, as a shell has it for SIGINT.
@@ -24,6 +25,13 @@ pub fn leave(stage: &mut Stage, narrator: &mut Narrator, keep: bool) -> Result<(
     }
     narrator.say("sqlplus / as sysdba <<< startup");
     narrator.say(&format!("backstay practice verify --ledger {LEDGER}"));
+    if narrator.left_out.is_none() {
+        let options = OPTIONS.join(" ");
+        narrator.say(&format!(
+            "backstay store serve --dir $BACKSTAY_STORE_DIR {options} &"
+        ));
+        narrator.say("backstay recovery-point list");
+    }
     narrator.say("ls transcripts $ORACLE_HOME $ORACLE_HOME/sapbackup");
     Ok(())
 }
@@ -35,6 +43,8 @@ struct Report<'a> {
     error: Option<String>,
     steps: &'a [Step],
     judged: &'a [Judged],
+    recovery_points: &'a [PointFigures],
+    left_out: Option<&'a str>,
 }
 
 /// Tells the verdict and turns it into the exit status.
@@ -53,6 +63,8 @@ pub fn conclude(narrator: &Narrator, result: Result<(), DemoError>) -> ExitCode 
             error,
             steps: &narrator.steps,
             judged: &narrator.judged,
+            recovery_points: &narrator.points,
+            left_out: narrator.left_out.as_deref(),
         };
         say_json(&report);
         return ExitCode::from(status);
@@ -67,7 +79,10 @@ pub fn conclude(narrator: &Narrator, result: Result<(), DemoError>) -> ExitCode 
     }
     match result {
         Ok(()) if clean => {
-            narrator.say("Verdict: every acknowledged commit came back, and nothing else.")
+            narrator.say("Verdict: every acknowledged commit came back, and nothing else.");
+            if narrator.left_out.is_some() {
+                narrator.say("The chapter with the store was left out: see there.");
+            }
         }
         Ok(()) => narrator.say("Verdict: NOT CLEAN."),
         Err(error) => {

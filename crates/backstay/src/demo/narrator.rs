@@ -100,10 +100,23 @@ pub fn thousands(number: u64) -> String {
 /// A judgement with the name of what was judged.
 #[derive(Debug, Clone, Serialize)]
 pub struct Judged {
-    /// `complete recovery` or `recovery to <moment>`.
+    /// `complete recovery`, or `recovery to` a moment or an SCN.
     pub what: String,
     /// The verdict.
     pub verdict: Verdict,
+}
+
+/// What a recovery point came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct PointFigures {
+    /// Its identifier.
+    pub id: String,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Bytes that it added to the repository.
+    pub bytes_added: u64,
+    /// From the seal until it was made and read back.
+    pub seconds: f64,
 }
 
 /// Tells the story on standard output, progress on standard error when that is a terminal.
@@ -115,6 +128,10 @@ pub struct Narrator {
     pub steps: Vec<Step>,
     /// Judgements so far.
     pub judged: Vec<Judged>,
+    /// Recovery points so far.
+    pub points: Vec<PointFigures>,
+    /// Why the third chapter was left out, if it was.
+    pub left_out: Option<String>,
 }
 
 impl Narrator {
@@ -125,6 +142,8 @@ impl Narrator {
             progress: std::io::stderr().is_terminal(),
             steps: Vec::new(),
             judged: Vec::new(),
+            points: Vec::new(),
+            left_out: None,
         }
     }
 
@@ -168,6 +187,28 @@ impl Narrator {
         }
         self.say(&step.line());
         self.steps.push(step);
+    }
+
+    /// Tells a step whose result is what a program said: the first lines of it.
+    pub fn quote(&mut self, step: Step, said: &str, lines_max: usize) {
+        for command in &step.typed {
+            self.say(&format!("$ {command}"));
+        }
+        for line in said.lines().take(lines_max) {
+            self.say(format!("  {line}").trim_end());
+        }
+        if said.lines().count() > lines_max {
+            self.say("  …");
+        }
+        self.steps.push(step);
+    }
+
+    /// Tells that the rest of the chapter is left out, and what a program said of the reason.
+    pub fn leave_out(&mut self, typed: &str, said: &str) {
+        self.say(&format!(
+            "$ {typed}\n  {said}\n  The rest of this chapter is left out."
+        ));
+        self.left_out = Some(said.to_string());
     }
 
     /// Keeps a verdict for the end and shows its faults, if it has any.

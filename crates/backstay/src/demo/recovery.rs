@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use oracle::scn::Scn;
 use oracle::time::OracleTime;
 use practice::judge::{Target, judge};
 use practice::ledger::{Boundary, record_truncate};
@@ -62,6 +63,14 @@ pub fn to_moment(
     Ok(())
 }
 
+/// Judges a database that was recovered to an SCN, exclusive as RMAN's UNTIL SCN.
+pub fn judge_at_scn(stage: &mut Stage, narrator: &mut Narrator, scn: Scn) -> Result<(), DemoError> {
+    let what = format!("recovery to SCN {scn}");
+    call_for_every_commit(stage, narrator, what, Target::Scn(scn))?;
+    record_truncate(&stage.ledger(), SID, Boundary::Scn(scn))?;
+    Ok(())
+}
+
 fn recover(
     stage: &mut Stage,
     narrator: &mut Narrator,
@@ -90,8 +99,10 @@ fn call_for_every_commit(
     let started = Instant::now();
     let verdict = judge(&stage.home, SID, &stage.ledger(), target)?;
     let mut typed = format!("backstay practice verify --ledger {LEDGER}");
-    if let Target::Time(moment) = target {
-        typed.push_str(&format!(" --until-time '{moment}'"));
+    match target {
+        Target::Time(moment) => typed.push_str(&format!(" --until-time '{moment}'")),
+        Target::Scn(scn) => typed.push_str(&format!(" --until-scn {scn}")),
+        Target::Everything => {}
     }
     let mut note = format!(
         "{} rows, {} commits: {} missing, {} extra, {} damaged",

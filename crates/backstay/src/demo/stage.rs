@@ -11,15 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use api::client::ClientError;
 use practice::judge::JudgeError;
 use practice::ledger::LedgerError;
 use practice::workload::{Handle, WorkloadError};
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::Arguments;
 use super::narrator::{Narrator, Step};
+use super::store::{self, StoreProcess};
+use super::{Arguments, scripts};
 use crate::install_links::{LinkError, TOOLS, link, own_program};
+use crate::store::connection::ConnectionError;
 
 /// Name of the ledger in the demo's directory.
 pub const LEDGER: &str = "ledger.txt";
@@ -27,10 +30,11 @@ pub const LEDGER: &str = "ledger.txt";
 pub const SID: &str = "SND";
 /// What of a failed program's output is shown, in bytes from its end.
 const OUTPUT_TAIL_BYTES: usize = 4000;
-/// How long an interrupted program may take to leave the database in order.
-const CLEAN_UP_SECONDS: u64 = 30;
-/// Space that a demo needs, in sizes of its database: the database, two backups, redo, slack.
-const SPACE_FACTOR: u64 = 5;
+/// How long an interrupted program may take to leave the database in order: longer than a script gives RMAN.
+const CLEAN_UP_SECONDS: u64 = 45;
+/// Space that a demo needs, in sizes of its database: the database, two backups, redo; image copies on the mount, two
+/// snapshots of them, the repository.
+const SPACE_FACTOR: u64 = 8;
 
 /// Why the demo did not come to its verdict.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +62,11 @@ pub enum DemoError {
     /// A tool cannot get its name.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A program that the shipped scripts call is missing.
+    #[error(
+        "the program {0} is not there, and the RMAN scripts need it. HINT: install it, or add its directory to PATH"
+    )]
+    NoProgram(&'static str),
     /// A program failed.
     #[error("{command}: {status}. It said:\n{output}")]
     Program {
@@ -71,6 +80,12 @@ pub enum DemoError {
     /// Something that must come does not.
     #[error("{0}")]
     Stuck(String),
+    /// Nothing is said of how to reach the store.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The store does not answer, or refuses.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The load ended with an error.
     #[error("the load: {0}")]
     Load(#[from] WorkloadError),
@@ -94,10 +109,14 @@ pub struct Stage {
     pub home: PathBuf,
     /// The running load.
     pub load: Option<Handle>,
+    /// The running store.
+    pub store: Option<StoreProcess>,
     keep: bool,
     made_root: bool,
     interrupted: Arc<AtomicBool>,
     programs_run: u32,
+    /// Where the output of the last program is.
+    transcript: PathBuf,
 }
 
 impl Stage {
@@ -112,12 +131,13 @@ impl Stage {
             Some(directory) => new_or_empty(directory)?,
             None => {
                 let directory = tempfile::Builder::new().prefix("backstay-demo-").tempdir();
-                (
-                    directory
-                        .map_err(io("make a directory in", &std::env::temp_dir()))?
-                        .keep(),
-                    true,
-                )
+                let directory =
+                    directory.map_err(io("make a directory in", &std::env::temp_dir()))?;
+                let path = directory.path().canonicalize();
+                let path = path.map_err(io("find", directory.path()))?;
+                // It stays until the demo ends, which removes it by itself.
+                let _ = directory.keep();
+                (path, true)
             }
         };
         let home = root.join("oracle").join(SID);
@@ -125,11 +145,14 @@ impl Stage {
             root,
             home,
             load: None,
+            store: None,
             keep: arguments.keep,
             made_root,
             interrupted,
             programs_run: 0,
+            transcript: PathBuf::new(),
         };
+        scripts::check(&stage.root)?;
         stage.check_space(arguments.size)?;
         stage.make_directories()?;
         Ok(stage)
@@ -161,7 +184,7 @@ impl Stage {
         for name in TOOLS.iter().chain(&["backstay"]) {
             link(&program, &self.tools().join(name))?;
         }
-        Ok(())
+        scripts::write(&self.tools())
     }
 
     /// Where the tools are, under their own names.
@@ -172,6 +195,11 @@ impl Stage {
     /// Where each program's output is kept.
     pub fn transcripts(&self) -> PathBuf {
         self.root.join("transcripts")
+    }
+
+    /// What the store is told to use.
+    pub fn store_directory(&self) -> PathBuf {
+        self.root.join("store")
     }
 
     /// What the load asked and was told.
@@ -186,13 +214,13 @@ impl Stage {
         [
             format!("cd {}", shown(&[&root])),
             format!(
-                "export ORACLE_SID={SID} ORACLE_HOME={home} SAPDATA_HOME={home} PATH=$PWD/bin:{home}/bin:$PATH"
+                "export ORACLE_SID={SID} ORACLE_HOME={home} SAPDATA_HOME={home} BACKSTAY_STORE_DIR=$PWD/store PATH=$PWD/bin:{home}/bin:$PATH"
             ),
         ]
     }
 
     /// The same for a program that we start.
-    fn environment(&self) -> [(&'static str, OsString); 4] {
+    fn environment(&self) -> [(&'static str, OsString); 5] {
         let home = self.home.as_os_str();
         let mut path = self.tools().into_os_string();
         for part in [
@@ -206,6 +234,7 @@ impl Stage {
             ("ORACLE_SID", SID.into()),
             ("ORACLE_HOME", home.into()),
             ("SAPDATA_HOME", home.into()),
+            ("BACKSTAY_STORE_DIR", self.store_directory().into()),
             ("PATH", path),
         ]
     }
@@ -218,23 +247,18 @@ impl Stage {
         input: &str,
     ) -> Result<Duration, DemoError> {
         self.check_interrupted()?;
-        self.programs_run += 1;
-        let transcript = self
-            .transcripts()
-            .join(format!("{:02}-{}.log", self.programs_run, command[0]));
+        let transcript = self.next_transcript(command[0]);
+        self.transcript.clone_from(&transcript);
         let output = File::create(&transcript).map_err(io("write", &transcript))?;
         let errors = output.try_clone().map_err(io("write", &transcript))?;
-        let program = self.find(command[0]);
         let started = Instant::now();
-        let mut child = Command::new(&program)
-            .args(&command[1..])
-            .envs(self.environment())
-            .current_dir(&self.root)
+        let mut child = self
+            .command(command)
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)
             .spawn()
-            .map_err(io("run", &program))?;
+            .map_err(io("run", Path::new(command[0])))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends without reading its input has its say in its exit status.
             let _ = stdin.write_all(input.as_bytes());
@@ -271,12 +295,44 @@ impl Stage {
         Ok(())
     }
 
-    fn find(&self, name: &str) -> PathBuf {
-        if name == "sqlplus" {
-            self.home.join("bin/sqlplus")
+    /// Where the next program's output goes.
+    pub fn next_transcript(&mut self, name: &str) -> PathBuf {
+        self.programs_run += 1;
+        self.transcripts()
+            .join(format!("{:02}-{name}.log", self.programs_run))
+    }
+
+    /// What the last program said.
+    pub fn said(&self) -> Result<String, DemoError> {
+        std::fs::read_to_string(&self.transcript).map_err(io("read", &self.transcript))
+    }
+
+    /// A program with the environment that a DBA would have set.
+    pub fn command(&self, command: &[&str]) -> Command {
+        let name = command.first().copied().unwrap_or_default();
+        let mut called = if ["sqlplus", "rman"].contains(&name) {
+            Command::new(self.home.join("bin").join(name))
+        } else if name.ends_with(".sh") {
+            // By its shell: the directory may be on a file system that nothing is executed from.
+            let mut shell = Command::new("sh");
+            shell.arg(self.tools().join(name));
+            shell
         } else {
-            self.tools().join(name)
-        }
+            Command::new(self.tools().join(name))
+        };
+        called
+            .args(command.iter().skip(1))
+            .envs(self.environment())
+            // They would name another store than ours.
+            .env_remove("BACKSTAY_STORE")
+            .env_remove("BACKSTAY_STORE_CERTIFICATE")
+            .current_dir(&self.root);
+        called
+    }
+
+    /// A command as it would be typed after [`Stage::exports`].
+    pub fn narrated(&self, command: &[&str]) -> String {
+        shown(command).replace(&self.root.display().to_string(), "$PWD")
     }
 
     fn wait(
@@ -376,6 +432,8 @@ impl Drop for Stage {
     fn drop(&mut self) {
         drop(self.load.take());
         self.kill_instance();
+        drop(self.store.take());
+        scripts::remove_locks(store::MOUNT, &store::data(self), &self.home);
         if self.keep {
             return;
         }
@@ -422,14 +480,16 @@ fn empty(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn signal(id: u32, signal: Signal) {
+/// Sends a signal to a process of ours.
+pub fn signal(id: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
         // It may have ended in this very moment, which is what the signal is for.
         let _ = rustix::process::kill_process(pid, signal);
     }
 }
 
-fn tail(path: &Path) -> String {
+/// The end of what a program said.
+pub fn tail(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(OUTPUT_TAIL_BYTES)..])
         .trim_end()

@@ -104,6 +104,14 @@ pub enum ConnectionError {
 }
 
 impl StoreOptions {
+    /// The store that runs in a directory of this machine.
+    pub fn of_directory(directory: PathBuf) -> StoreOptions {
+        StoreOptions {
+            store_dir: Some(directory),
+            ..StoreOptions::default()
+        }
+    }
+
     /// A client of the store that is meant.
     pub fn connect(&self) -> Result<Client, ConnectionError> {
         self.connect_with(std::env::var("BACKSTAY_TOKEN").ok())

@@ -1,19 +1,19 @@
 //! `backstay store …`, and the commands that administer it, from `mount …` to `repository …`.
 //! What lives here: the choice of command, and how a failure is said. What does not: any command's work.
 
-mod connection;
+pub mod connection;
 mod content;
 pub mod lists;
 mod moment;
 pub mod mount;
 pub mod points;
-mod progress;
+pub mod progress;
 pub mod repository;
 mod restore;
 pub mod restores;
 pub mod retention;
 mod serve;
-mod table;
+pub mod table;
 mod wait;
 
 use std::process::ExitCode;
