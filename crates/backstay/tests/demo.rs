@@ -174,16 +174,19 @@ fn an_interrupted_demo_leaves_neither_process_nor_directory() {
 fn a_demo_that_is_interrupted_while_rman_writes_to_its_store_leaves_nothing() {
     let temporary = tempfile::tempdir().unwrap();
     let mut child = demo(temporary.path(), &[]).spawn().unwrap();
-    let mut data = None;
+    let mut lock = None;
     wait_until("rman to write to the store", || {
         std::thread::sleep(LOOK_PAUSE);
         let root = entries(temporary.path()).pop();
-        data = root.map(|root| root.join("store/mounts/demo/oracle_data"));
-        let is_written = |data: &PathBuf| data.exists() && !entries(data).is_empty();
-        data.as_ref().is_some_and(is_written) || has_ended(&mut child)
+        let data = root.map(|root| root.join("store/mounts/demo/oracle_data"));
+        let written = data.filter(|data| data.exists() && !entries(data).is_empty());
+        // The script has its lock as long as it is at work.
+        lock = written
+            .map(|data| lock_of_backups(&data))
+            .filter(|lock| lock.exists());
+        lock.is_some() || has_ended(&mut child)
     });
-    let lock = lock_of_backups(&data.expect("the demo has a directory"));
-    assert!(lock.exists(), "{} is not there", lock.display());
+    let lock = lock.expect("the demo ended before rman wrote");
     rustix::process::kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
