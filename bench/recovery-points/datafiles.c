@@ -6,7 +6,8 @@
  *   datafiles change URL FILES MIB SEED PER_MILLE TURN   changes so many thousandths of all their blocks, at random places
  *
  * URL is nfs://ADDRESS/EXPORT?nfsport=…&mountport=…. Blocks have 8 KiB. Of 32 extents of 1 MiB three are zeros, three are
- * formatted blocks that hold nothing, the others are full of rows: numbers, words, and bytes that are as good as random.
+ * formatted blocks that hold nothing, the others have free space and rows of numbers, words, and bytes that are as good as
+ * random.
  * "change" does to a block what a transaction does: another SCN, another transaction's entry, two other rows, the tail.
  * Another TURN takes other places. Both end with a COMMIT of each file. "change" prints how many blocks it has changed.
  */
@@ -24,8 +25,13 @@
 #define BLOCKS_OF_EXTENT (EXTENT / BLOCK)
 #define IN_FLIGHT_MAX 8
 #define FILES_MAX 64
-/* Where rows begin, behind the header and the transactions' entries, and what one takes. */
-#define ROWS 104
+/* Where the transactions' entries are. */
+#define ENTRIES 24
+#define ENTRIES_END 104
+/* Where rows begin, and what one takes. Before them is free space, about what PCTFREE 10 leaves. restic cuts where zeros
+ * begin, 512 KiB behind the last cut: if a change moved that place, all cuts behind it would move too, and restic would
+ * look worse than it is. */
+#define ROWS 904
 #define ROW 112
 #define ROWS_OF_BLOCK ((BLOCK - ROWS - 8) / ROW)
 
@@ -62,6 +68,13 @@ static void row(char *to, uint64_t *random) {
     memset(to + length, ' ', ROW - length);
 }
 
+static void entries(char *block, int end, uint64_t *random) {
+    for (int at = ENTRIES; at < end; at += 8) {
+        uint64_t entry = number(random);
+        memcpy(block + at, &entry, 8);
+    }
+}
+
 /* A block as it was first written. */
 static void fill(char *block, uint64_t seed, unsigned file, uint32_t place, int is_used) {
     uint32_t address = file << 22 | place;
@@ -72,6 +85,8 @@ static void fill(char *block, uint64_t seed, unsigned file, uint32_t place, int 
     block[1] = (char)0xa2;
     memcpy(block + 4, &address, 4);
     memcpy(block + 8, &scn, 6);
+    if (is_used)
+        entries(block, ENTRIES_END, &random);
     for (int at = 0; is_used && at < ROWS_OF_BLOCK; at++)
         row(block + ROWS + at * ROW, &random);
     memcpy(block + BLOCK - 4, block + 8, 4);
@@ -81,10 +96,7 @@ static void fill(char *block, uint64_t seed, unsigned file, uint32_t place, int 
 static void change(char *block, uint64_t *random) {
     uint64_t scn = 2000000 + number(random) % 1000000;
     memcpy(block + 8, &scn, 6);
-    for (int at = 24; at < 48; at += 8) {
-        uint64_t entry = number(random);
-        memcpy(block + at, &entry, 8);
-    }
+    entries(block, ENTRIES + 24, random);
     for (int turn = 0; turn < 2; turn++)
         row(block + ROWS + number(random) % ROWS_OF_BLOCK * ROW, random);
     memcpy(block + BLOCK - 4, block + 8, 4);
