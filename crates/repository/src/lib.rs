@@ -24,6 +24,7 @@ mod point;
 mod reader;
 mod restore;
 mod retention;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tree;

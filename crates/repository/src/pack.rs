@@ -9,9 +9,12 @@ use crate::compression;
 use crate::crypto::MasterKey;
 use crate::files::{BlobKind, IndexedBlob, IndexedPack};
 use crate::id::Id;
+use crate::room::room;
 
 /// A pack is closed when it has so many bytes.
 pub(crate) const PACK_BYTES: usize = 16 << 20;
+/// What the last chunk and the header may add to that, in chunks of the usual size.
+const PACK_SLACK_BYTES: usize = 512 << 10;
 /// Longest plain blob that is read, in bytes. Trees are the long ones: 67 bytes a chunk.
 pub(crate) const BLOB_BYTES_MAX: usize = 256 << 20;
 /// Entries have 37 or 41 bytes; so many fit a header that is still read.
@@ -42,6 +45,9 @@ impl PackBuilder {
     /// Adds a blob, packed when that makes it shorter.
     pub(crate) fn add(&mut self, key: &MasterKey, kind: BlobKind, id: Id, plain: &[u8]) {
         let offset = self.bytes.len();
+        if offset == 0 {
+            self.bytes = room(PACK_BYTES + PACK_SLACK_BYTES);
+        }
         let packed = self.packer.pack(plain);
         let is_packed = packed.len() < plain.len();
         key.seal_to(if is_packed { &packed } else { plain }, &mut self.bytes);

@@ -1,7 +1,7 @@
 //! A repository as a whole, in memory: there and back, failures and crashes at every write, every flipped bit.
 //! What lives here: scenes. What does not: real places and real restic (tests/).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -395,16 +395,14 @@ fn with_changed_ranges_only_those_are_read_and_the_bytes_are_right() {
     file.set_len(6_000_000).unwrap();
     file.write_all_at(b"end", 5_999_000).unwrap();
     drop(file);
-    let changes = Changes {
-        files: HashMap::from([
-            (
-                PathBuf::from("a/b/large"),
-                vec![1_000_000..1_000_007, 5_000_001..6_000_000],
-            ),
-            (PathBuf::from("sparse"), Vec::new()),
-            (PathBuf::from("never/there"), Vec::new()),
-        ]),
-    };
+    let changes = Changes::new([
+        (
+            PathBuf::from("a/b/large"),
+            vec![5_000_001..6_000_000, 1_000_000..1_000_007],
+        ),
+        (PathBuf::from("sparse"), Vec::new()),
+        (PathBuf::from("never/there"), Vec::new()),
+    ]);
     let data = scene.data();
     let watch = Unwatched::default();
     let source = Source {

@@ -16,6 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::{Backend, FILE_BYTES_MAX, FileKind, name};
 use crate::error::RepositoryError;
 use crate::id::Id;
+use crate::room::room;
 
 /// A directory.
 pub(crate) struct LocalBackend {
@@ -165,10 +166,10 @@ impl Backend for LocalBackend {
 
     fn read(&self, kind: FileKind, id: &Id) -> Result<Vec<u8>, RepositoryError> {
         let read = || {
-            let mut content = Vec::new();
-            File::open(self.path(kind, id))?
-                .take(FILE_BYTES_MAX + 1)
-                .read_to_end(&mut content)?;
+            let file = File::open(self.path(kind, id))?;
+            let length = file.metadata()?.len().min(FILE_BYTES_MAX);
+            let mut content = room(length as usize + 1);
+            file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
             Ok::<_, io::Error>(content)
         };
         let content = read().map_err(|error| self.failed("reading", kind, id, &error))?;

@@ -5,6 +5,7 @@
 //! An object is written in one request with its MD5, so that the server refuses what was changed on the way; it is there
 //! whole or not at all. Credentials come from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
 
+use std::io::Read;
 use std::time::Duration;
 
 use base64::Engine;
@@ -17,6 +18,8 @@ use super::{Backend, FILE_BYTES_MAX, FileKind, name};
 use crate::error::RepositoryError;
 use crate::id::Id;
 use crate::location;
+use crate::pack::PACK_BYTES;
+use crate::room::room;
 
 /// Tries of one request, with pauses that double.
 const TRIES: u32 = 5;
@@ -194,12 +197,17 @@ impl S3Backend {
             request = request.header("Range", format!("bytes={offset}-{last}"));
         }
         let mut answer = expect(request.call())?;
+        // What the server announces is no reason to take more memory than a pack has.
+        let announced = answer.body().content_length().unwrap_or(0).min(bytes_max);
+        let mut content = room(announced.min(2 * PACK_BYTES as u64) as usize);
         answer
             .body_mut()
             .with_config()
             .limit(bytes_max)
-            .read_to_vec()
-            .map_err(|error| Failed::Passing(error.to_string()))
+            .reader()
+            .read_to_end(&mut content)
+            .map_err(|error| Failed::Passing(error.to_string()))?;
+        Ok(content)
     }
 
     fn page(

@@ -23,8 +23,39 @@ const DIRECTORIES: usize = 8;
 /// ranges was not written.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Written bytes of each file by its path below the root, as it is now.
-    pub files: HashMap<PathBuf, Vec<Range<u64>>>,
+    files: HashMap<PathBuf, Vec<Range<u64>>>,
+}
+
+impl Changes {
+    /// Of the written bytes of each file, in any order, by its path below the root, as it is now.
+    pub fn new(files: impl IntoIterator<Item = (PathBuf, Vec<Range<u64>>)>) -> Changes {
+        Changes {
+            files: files
+                .into_iter()
+                .map(|(path, ranges)| (path, in_order(ranges)))
+                .collect(),
+        }
+    }
+
+    /// Whether any of these bytes were written. There may be as many ranges as chunks, and every chunk asks.
+    fn is_written(ranges: &[Range<u64>], begin: u64, end: u64) -> bool {
+        let next = ranges.partition_point(|range| range.end <= begin);
+        ranges.get(next).is_some_and(|range| range.start < end)
+    }
+}
+
+/// Ascending, those that meet made one, and without empty ones.
+fn in_order(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.retain(|range| range.start < range.end);
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 type Listing = Arc<HashMap<OsString, Arc<Node>>>;
@@ -80,9 +111,7 @@ impl<'a> Parent<'a> {
             // The parent's chunk must have covered the same bytes: its last one may have been shorter.
             let was_same =
                 end <= node.size && (end - begin == segment.chunk_bytes || end == node.size);
-            let is_written = written
-                .iter()
-                .any(|range| range.start < end && range.end > begin);
+            let is_written = Changes::is_written(written, begin, end);
             let id = content
                 .get(chunk as usize)
                 .filter(|_| was_same && !is_written);
@@ -144,5 +173,30 @@ impl<'a> Parent<'a> {
                 .map(|(name, node)| (name, Arc::new(node)))
                 .collect(),
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_byte_is_written_if_a_range_has_it_in_whatever_order_they_came(
+            ranges in proptest::collection::vec((0_u64..300, 0_u64..40), 0..40),
+            begin in 0_u64..300,
+            length in 1_u64..60,
+        ) {
+            let ranges: Vec<Range<u64>> = ranges
+                .into_iter()
+                .map(|(start, length)| start..start + length)
+                .collect();
+            let end = begin + length;
+            let expected = (begin..end).any(|byte| ranges.iter().any(|range| range.contains(&byte)));
+            let changes = Changes::new([(PathBuf::from("file"), ranges)]);
+            let known = &changes.files[Path::new("file")];
+            prop_assert_eq!(Changes::is_written(known, begin, end), expected);
+        }
     }
 }

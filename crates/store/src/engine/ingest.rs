@@ -249,10 +249,7 @@ impl Engine {
             return Ok(None);
         };
         match repository.point(&parent.id) {
-            Ok(point) => {
-                let files = changed.files.into_iter().collect();
-                Ok(Some((point, Changes { files })))
-            }
+            Ok(point) => Ok(Some((point, Changes::new(changed.files)))),
             Err(RepositoryError::NoPoint(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
