@@ -65,7 +65,8 @@ pub fn main(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCod
         println!("{} {}", tool.name(), run_log::VERSION);
         return ExitCode::SUCCESS;
     }
-    if options.has("g") {
+    // Of brrecover -g is an SCN.
+    if options.has("g") && matches!(tool, Tool::Brbackup | Tool::Brarchive) {
         return abort::main(tool, &options).into();
     }
     let code = match tool {
