@@ -20,6 +20,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
@@ -157,6 +158,9 @@ pub enum LedgerError {
     },
 }
 
+/// How long a lock is asked for before it counts as another's.
+const LOCK_PATIENCE: Duration = Duration::from_millis(300);
+
 /// Keeps every workload from writing a ledger as long as it lives. Several can hold the same ledger.
 #[derive(Debug)]
 pub struct Hold {
@@ -174,12 +178,26 @@ impl Hold {
             }
         };
         let file = File::open(path).map_err(io("open"))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        match lock_soon(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(Hold { _file: file }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::BeingWritten {
                 path: path.to_path_buf(),
             }),
             Err(errno) => Err(io("lock")(errno.into())),
+        }
+    }
+}
+
+/// Takes a lock, if need be within [`LOCK_PATIENCE`]: a program that a process is just starting shares all its open files,
+/// and so their locks, until it begins.
+fn lock_soon(file: &File, operation: FlockOperation) -> rustix::io::Result<()> {
+    let limit = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match rustix::fs::flock(file, operation) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < limit => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            locked => return locked,
         }
     }
 }
@@ -213,7 +231,7 @@ impl LedgerWriter {
             .append(true)
             .open(path)
             .map_err(io("open"))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match lock_soon(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(LedgerError::InUse {
