@@ -1062,36 +1062,26 @@ recover_to_the_end_of_redo() {
     reached="SCN $scn, the end of the redo that is there"
 }
 
-commands_to_list_logs() {
-    echo 'list backup of archivelog all;'
-}
-
 # A log that is missing between others is not the end: whether to give up what follows is not for a script to decide.
 #
-# RMAN lists the logs of earlier incarnations too. Where the database was once opened with RESETLOGS at an earlier point,
-# those that were given up then may have higher SCNs. The list tells them apart by two things: they began before it, or
-# have no higher sequence, which a log of the same incarnation with a higher SCN must have.
+# The control file knows the logs of earlier incarnations too. Where the database was once opened with RESETLOGS at an
+# earlier point, those that were given up then may have higher SCNs, so only logs of the current incarnation count.
 refuse_gap() {
-    ask_sqlplus "select '<' || to_char(resetlogs_time, 'YYYY-MM-DD HH24:MI:SS') || '>' from v\$database" ||
-        fail 803 "whether redo after SCN $scn is there is not known: $verdict" "if nothing is, run this again with --until-scn $scn --force"
-    incarnated=$(sed -n 1p "$work.rows")
-    ask_rman nothing commands_to_list_logs ||
-        fail 803 "whether redo after SCN $scn is there is not known: $verdict" "if nothing is, run this again with --until-scn $scn --force"
-    beyond=$(sed 's/^RMAN-[0-9]*: //; s/\r$//' "$work.rman" | awk -v thread="$thread" -v sequence="$sequence" -v scn="$scn" \
-        -v incarnated="$incarnated" '
-        function later(one, other) { return length(one) != length(other) ? length(one) > length(other) : "x" one > "x" other }
-        /Thrd +Seq +Low SCN/ { table = 1 }
-        /List of|BS Key/ { table = 0 }
-        $4 ~ /^[0-9][0-9][0-9][0-9]-/ && $5 ~ /^[0-9][0-9]:/ && ("x" $4 " " $5) < ("x" incarnated) { next }
-        table && $1 == thread && $2 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ && later($3, scn) && later($2, sequence) { print $2; exit }')
-    if [ -z "$beyond" ]; then
-        ask_sqlplus "select '<' || min(sequence#) || '>' from v\$archived_log where thread# = $thread and first_change# > $scn
-            and status = 'A' and resetlogs_change# = (select resetlogs_change# from v\$database)" ||
-            fail 803 "whether redo after SCN $scn is there is not known: $verdict" "if nothing is, run this again with --until-scn $scn --force"
-        beyond=$(sed -n 1p "$work.rows")
-    fi
+    later_log "v\$archived_log redo where redo.status = 'A'"
+    [ "$beyond" ] ||
+        later_log "v\$backup_redolog redo, v\$backup_piece piece
+            where piece.set_stamp = redo.set_stamp and piece.set_count = redo.set_count and piece.status = 'A'"
     [ -z "$beyond" ] ||
         fail 803 "log thread $thread sequence $sequence is missing, and sequence $beyond is there: there is a gap in the redo" "take a recovery point without it; or, to give up all changes from SCN $scn on, run this again with --until-scn $scn --force"
+}
+
+# later_log FROM_AND_WHERE: sets `beyond` to the first log behind the one that is missing, nothing if there is none.
+later_log() {
+    ask_sqlplus "select '<' || min(redo.sequence#) || '>' from $1
+        and redo.thread# = $thread and redo.first_change# > $scn
+        and redo.resetlogs_change# = (select resetlogs_change# from v\$database)" ||
+        fail 803 "whether redo after SCN $scn is there is not known: $verdict" "if nothing is, run this again with --until-scn $scn --force"
+    beyond=$(sed -n 1p "$work.rows")
 }
 
 commands_to_open() {

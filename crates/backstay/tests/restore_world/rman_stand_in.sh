@@ -165,21 +165,6 @@ recover() {
     say 03091 "Finished recover at $now"
 }
 
-list_logs() {
-    printf 'RMAN-06%s\n' '330: List of Backup Sets' '331: ===================' \
-        '332: BS Key  Size       Device Type Elapsed Time Completion Time' \
-        "335: 3       2.50K      DISK        00:00:00     $now" \
-        '336:   List of Archived Logs in backup set 3' \
-        '337:   Thrd Seq     Low SCN    Low Time            Next SCN   Next Time' \
-        '338:   ---- ------- ---------- ------------------- ---------- ---------' \
-        "339:   1    7       900        $now 1200       $now" \
-        "339:   2    9       1300       $now 1400       $now"
-    case $behaviour in
-    gap) printf 'RMAN-06339:   1    9       1300       %s 1400       %s\n' "$now" "$now" ;;
-    list-fails) stack list 'ORA-03113: end-of-file on communication channel' ;;
-    esac
-}
-
 open_database() {
     must_be mounted 'alter db'
     while IFS= read -r file; do
@@ -224,7 +209,6 @@ run() {
         find "${STAND_IN_COPIES:?}" -name 'data_*' | sort >"$STAND_IN/datafiles"
         say 06404 'datafile 1 switched to datafile copy "x"'
         ;;
-    'list backup of archivelog all;') list_logs ;;
     'change copy of database like '*) [ "$behaviour" != uncatalog-fails ] || stack change 'RMAN-06429: TARGET database is not compatible' ;;
     "sql 'alter database datafile "*) say 06162 "sql statement: $quoted" ;;
     *) stack unknown "RMAN-01009: syntax error: $1" ;;

@@ -25,6 +25,10 @@ while IFS= read -r line; do
         *v\$datafile*) rows <"$STAND_IN/datafiles" ;;
         *v\$logfile*) printf '%s\n' "$database/redo01.log" | rows ;;
         *v\$archived_log*) printf '%s\n' "${STAND_IN_LATER_LOG:-}" | rows ;;
+        *v\$backup_redolog*)
+            [ "${STAND_IN_RMAN:-good}" != later-log-unknown ] || { echo 'ORA-03113: end-of-file on communication channel' && exit 1; }
+            printf '%s\n' "${STAND_IN_LATER_BACKED_UP_LOG:-}" | rows
+            ;;
         *v\$archive_dest*) printf '%s\n' "${STAND_IN_ARCHIVE:-$database/archive}" USE_DB_RECOVERY_FILE_DEST standby '' | rows ;;
         *v\$tempfile*) printf '%s\n' "${STAND_IN_TEMPFILE:-$database/temp.dbf}" | rows ;;
         esac

@@ -71,6 +71,8 @@ pub struct DatabaseFacts {
     pub logs: Vec<LogFacts>,
     /// Archived logs that the control file knows.
     pub archived: Vec<ArchivedLogFacts>,
+    /// Backup sets that the control file knows, oldest first.
+    pub backup_sets: Vec<BackupSetFacts>,
     /// Where archived logs go.
     pub archive_destination: PathBuf,
     /// Error of the archive destination, empty when none.
@@ -202,6 +204,50 @@ pub struct ArchivedLogFacts {
     pub expired: bool,
     /// In how many backup sets the log is.
     pub backups: u32,
+}
+
+/// One row of V$BACKUP_PIECE, as each set is one piece, and those of V$BACKUP_REDOLOG.
+#[derive(Debug, Clone)]
+pub struct BackupSetFacts {
+    /// RECID of set and piece.
+    pub recid: u32,
+    /// SET_COUNT.
+    pub count: u32,
+    /// SET_STAMP: the number of the time at which the set was begun.
+    pub stamp: OracleTime,
+    /// File of the piece.
+    pub handle: PathBuf,
+    /// TAG, in upper case; empty for an autobackup.
+    pub tag: String,
+    /// When the piece was complete.
+    pub completion_time: OracleTime,
+    /// Seconds that it took.
+    pub elapsed: u32,
+    /// Bytes of the piece.
+    pub bytes: u64,
+    /// Whether its blocks are compressed.
+    pub compressed: bool,
+    /// Whether the last CROSSCHECK did not find the piece.
+    pub expired: bool,
+    /// Archived logs in it.
+    pub logs: Vec<BackedUpLogFacts>,
+}
+
+/// One row of V$BACKUP_REDOLOG.
+#[derive(Debug, Clone)]
+pub struct BackedUpLogFacts {
+    /// Sequence.
+    pub sequence: LogSequence,
+    /// Resetlogs SCN of its incarnation.
+    pub resetlogs_scn: Scn,
+    /// Resetlogs time of its incarnation.
+    pub resetlogs_time: OracleTime,
+    /// First SCN and time.
+    pub first: (Scn, OracleTime),
+    /// Next SCN and time.
+    pub next: (Scn, OracleTime),
+    /// Blocks of 512 bytes without block 0.
+    pub blocks: u32,
 }
 
 /// One row of V$RECOVER_FILE.

@@ -5,12 +5,12 @@ use oracle::file_header::status;
 use oracle::scn::{LogSequence, Scn};
 use oracle::time::OracleTime;
 
-use super::backup_records::SetRecord;
+use super::backup_records::{LogState, SetRecord, Status};
 use super::control::{Control, DatafileRecord, LogRecord};
 use super::datafile::{self, DataFile};
 use super::facts::{
-    ArchivedLogFacts, DatabaseFacts, DatafileFacts, Facts, HeaderFacts, IncarnationFacts,
-    InstanceStatus, LogFacts, RecoverFacts,
+    ArchivedLogFacts, BackedUpLogFacts, BackupSetFacts, DatabaseFacts, DatafileFacts, Facts,
+    HeaderFacts, IncarnationFacts, InstanceStatus, LogFacts, RecoverFacts,
 };
 use super::instance::{Core, Instance};
 use super::redo_log::FIRST_REDO_BLOCK;
@@ -95,6 +95,7 @@ impl Instance {
                 .map(|log| log_facts(record, log))
                 .collect(),
             archived: archived(record),
+            backup_sets: record.backups.sets.iter().map(backup_set).collect(),
             archive_destination: self.parameters.archive_destination.clone(),
             archive_error: open
                 .map(|open| open.archive_error.clone())
@@ -251,4 +252,28 @@ fn times_backed_up(record: &Control, log: &control::ArchivedRecord) -> u32 {
         logs.any(|stored| (stored.sequence, stored.incarnation) == wanted)
     };
     record.backups.sets.iter().filter(has_it).count() as u32
+}
+
+fn backup_set(set: &SetRecord) -> BackupSetFacts {
+    let log = |log: &LogState| BackedUpLogFacts {
+        sequence: LogSequence::new(log.sequence),
+        resetlogs_scn: Scn::new(log.incarnation.scn),
+        resetlogs_time: OracleTime::from_raw(log.incarnation.time),
+        first: (Scn::new(log.first.0), OracleTime::from_raw(log.first.1)),
+        next: (Scn::new(log.next.0), OracleTime::from_raw(log.next.1)),
+        blocks: log.blocks,
+    };
+    BackupSetFacts {
+        recid: set.key,
+        count: set.set,
+        stamp: OracleTime::from_raw(set.stamp),
+        handle: set.handle.clone(),
+        tag: set.tag.clone(),
+        completion_time: OracleTime::from_raw(set.completed),
+        elapsed: set.elapsed,
+        bytes: set.bytes,
+        compressed: set.compressed,
+        expired: set.status == Status::Expired,
+        logs: set.logs.iter().map(log).collect(),
+    }
 }

@@ -4,7 +4,7 @@
 use oracle::scn::Scn;
 use oracle::time::OracleTime;
 
-use super::{World, dates, dictionary_rows, file_rows, instance_rows, log_rows};
+use super::{World, backup_rows, dates, dictionary_rows, file_rows, instance_rows, log_rows};
 use crate::engine::error::{OraError, OraResult};
 use crate::engine::facts::{DatabaseFacts, InstanceStatus};
 
@@ -163,6 +163,7 @@ fn all() -> impl Iterator<Item = &'static View> {
         instance_rows::VIEWS,
         file_rows::VIEWS,
         log_rows::VIEWS,
+        backup_rows::VIEWS,
         dictionary_rows::VIEWS,
     ]
     .into_iter()

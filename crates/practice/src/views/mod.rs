@@ -4,6 +4,7 @@
 //! A query is parsed with Oracle's grammar, its names and types are resolved against the catalogue, and what comes out
 //! is SQL of SQLite, run on an in-memory database that holds only the views it names. SQLite never sees the text.
 
+mod backup_rows;
 mod catalog;
 mod dates;
 mod dictionary_rows;

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::engine::facts::{
-    ArchivedLogFacts, DatabaseFacts, DatafileFacts, HeaderFacts, IncarnationFacts, InstanceStatus,
-    LogFacts,
+    ArchivedLogFacts, BackedUpLogFacts, BackupSetFacts, DatabaseFacts, DatafileFacts, HeaderFacts,
+    IncarnationFacts, InstanceStatus, LogFacts,
 };
 use oracle::scn::{LogSequence, Scn};
 
@@ -81,6 +81,34 @@ fn archived(recid: u32, sequence: u32) -> ArchivedLogFacts {
     }
 }
 
+/// A set of these logs; without any, its piece is not to be found any more.
+fn backup_set(recid: u32, logs: &[u32]) -> BackupSetFacts {
+    let log = |sequence: &u32| BackedUpLogFacts {
+        sequence: LogSequence::new(*sequence),
+        resetlogs_scn: Scn::new(1),
+        resetlogs_time: time(0),
+        first: (Scn::new(u64::from(sequence * 100)), time(*sequence as u8)),
+        next: (
+            Scn::new(u64::from(sequence * 100 + 100)),
+            time(*sequence as u8 + 1),
+        ),
+        blocks: 40,
+    };
+    BackupSetFacts {
+        recid,
+        count: recid + 10,
+        stamp: time(20),
+        handle: format!("/b/set{recid}").into(),
+        tag: "NIGHTLY".into(),
+        completion_time: time(22),
+        elapsed: 2,
+        bytes: 20480,
+        compressed: false,
+        expired: logs.is_empty(),
+        logs: logs.iter().map(log).collect(),
+    }
+}
+
 fn facts(status: InstanceStatus) -> Facts {
     let database = DatabaseFacts {
         dbid: 4711,
@@ -112,6 +140,7 @@ fn facts(status: InstanceStatus) -> Facts {
         controlfiles: vec![("/o/sapdata1/cntrl/cntrlSND.dbf".into(), 16384, 20)],
         logs: vec![log(11, 8, "INACTIVE"), log(12, 9, "CURRENT")],
         archived: vec![archived(1, 7), archived(2, 8)],
+        backup_sets: vec![backup_set(1, &[6, 7]), backup_set(2, &[])],
         archive_destination: "/o/saparch".into(),
         archive_error: String::new(),
         recover: Vec::new(),
@@ -550,4 +579,21 @@ fn a_query_that_takes_too_long_is_stopped() {
     let translation = translate::translate(&parse::parse(&text).unwrap(), &world).unwrap();
     let error = run::run(&translation, &world, std::time::Duration::from_millis(20)).unwrap_err();
     assert_eq!(error.code(), 40);
+}
+
+#[test]
+fn logs_in_sets_that_are_there_are_found_by_their_incarnation() {
+    let later = |scn: u32, status: &str| {
+        rows(&format!(
+            "select min(redo.sequence#) from v$backup_redolog redo, v$backup_piece piece
+             where piece.set_stamp = redo.set_stamp and piece.set_count = redo.set_count
+             and piece.status = '{status}' and redo.first_change# > {scn}
+             and redo.resetlogs_change# = (select resetlogs_change# from v$database)"
+        ))
+        .concat()
+    };
+    assert_eq!(later(500, "A"), "6");
+    assert_eq!(later(600, "A"), "7");
+    assert_eq!(later(700, "A"), "-");
+    assert_eq!(later(500, "X"), "-");
 }
