@@ -8,6 +8,7 @@ mod install_links;
 mod practice;
 mod said;
 mod store;
+mod tape;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,6 +57,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     #[command(subcommand)]
     ArchiveLog(archive_log::ArchiveLogCommand),
+    #[command(subcommand)]
+    Tape(tape::TapeCommand),
 }
 
 fn main() -> ExitCode {
@@ -94,6 +97,7 @@ fn command(line: CommandLine) -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::ArchiveLog(command) => archive_log::run(&command),
+        Command::Tape(command) => tape::run(&command),
     }
 }
 

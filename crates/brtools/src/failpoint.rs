@@ -11,13 +11,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Every place, in the order in which a run comes by: `brbackup`, then `brarchive`.
-pub const PLACES: [&str; 19] = [
+pub const PLACES: [&str; 21] = [
     "before-begin",
     "inside-begin",
     "begin-not-noted",
     "after-begin",
     "inside-copy",
     "between-files",
+    "between-volumes",
+    "after-trailer",
     "before-end",
     "after-end",
     "before-log-switch",

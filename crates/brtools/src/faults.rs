@@ -31,6 +31,11 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Prints all of them; the return code is that of a run that failed early.
     pub fn print(&self) -> ReturnCode {
         let form = LogForm::from_environment();

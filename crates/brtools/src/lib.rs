@@ -26,9 +26,11 @@ pub mod restore;
 pub mod return_code;
 pub mod run_log;
 pub mod session;
+mod stream_child;
 pub mod summary;
 pub mod utility;
 mod values;
+pub mod volume;
 mod watched_child;
 
 use std::ffi::OsString;
@@ -68,6 +70,9 @@ pub fn main(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCod
     // Of brrecover -g is an SCN.
     if options.has("g") && matches!(tool, Tool::Brbackup | Tool::Brarchive) {
         return abort::main(tool, &options).into();
+    }
+    if options.has("i") && matches!(tool, Tool::Brbackup | Tool::Brarchive) {
+        return volume::initialize::main(tool, &options).into();
     }
     let code = match tool {
         Tool::Brrestore => brrestore::main(&options),

@@ -93,14 +93,14 @@ impl Values<'_> {
     /// Device and compression: what is known and not done is refused, never ignored.
     pub fn check_device(&self, program: &str, faults: &mut Faults) {
         let device = self.text("d", "backup_dev_type");
-        if device != "disk" {
+        if device != "disk" && !crate::volume::settings::is_tape(&device) {
             faults.push(Message::error(
                 191,
                 &[
                     &device,
                     &"backup_dev_type",
                     &program,
-                    &"only disk is supported: -d disk",
+                    &"use -d disk, or tape, tape_auto or tape_box",
                 ],
             ));
         }

@@ -47,10 +47,10 @@ pub struct WatchedChild {
 
 /// The beginning of what a program says.
 #[derive(Debug)]
-struct Kept {
-    bytes: Vec<u8>,
-    bytes_max: usize,
-    is_cut: bool,
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes_max: usize,
+    pub(crate) is_cut: bool,
 }
 
 impl WatchedChild {
@@ -145,14 +145,15 @@ impl Drop for WatchedChild {
     }
 }
 
-fn code_of(status: ExitStatus) -> i32 {
+/// Exit code, or 128 and the number of the signal.
+pub(crate) fn code_of(status: ExitStatus) -> i32 {
     status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// Keeps the beginning of what a child says and swallows the rest, so that it never blocks.
-fn keep(mut source: impl Read, kept: &Mutex<Kept>) {
+pub(crate) fn keep(mut source: impl Read, kept: &Mutex<Kept>) {
     let mut buffer = [0; 4096];
     while let Ok(count) = source.read(&mut buffer) {
         if count == 0 {

@@ -8,7 +8,7 @@ use super::destination::Destination;
 use super::plan::{self, Plan};
 use super::run::{REQUEST_PAUSE, Run, Stop};
 use super::settings::Fill;
-use super::{look, process};
+use super::{look, process, tape};
 use crate::run_log::megabytes;
 
 /// How soon it looks again while a log is still being written, or too few are there.
@@ -50,6 +50,9 @@ pub(super) fn until_stopped(run: &mut Run, fill: Fill) -> Result<(), Stop> {
             is_begun = begin(run, &plan)?;
         }
         process::all(run, &plan, known.as_ref())?;
+        if tape::is_full(run) {
+            return Ok(());
+        }
         if run.logs_left == 0 {
             run.say_once(format!("{} logs are done: -n", run.settings.logs_max));
             return Ok(());
@@ -60,10 +63,12 @@ pub(super) fn until_stopped(run: &mut Run, fill: Fill) -> Result<(), Stop> {
 
 /// What a run says and asks once, before it does or awaits anything. Always true.
 fn begin(run: &mut Run, plan: &Plan) -> Result<bool, Stop> {
+    tape::choose(run, plan)?;
     run.announce_plan(plan);
     run.ask_to_continue()?;
     run.work_begins();
     process::remove_leftovers(run);
+    tape::begin(run)?;
     if plan.items.is_empty() {
         run.log.stamp();
         run.log.info(

@@ -80,6 +80,12 @@ impl ArchiveFunction {
             .any(|state| self.steps(state).copy)
     }
 
+    /// Whether it makes both copies of a new log.
+    pub fn makes_two_copies(self) -> bool {
+        let steps = self.steps(CopyState::New);
+        steps.save && steps.copy
+    }
+
     /// What the function does to a log.
     pub fn steps(self, state: CopyState) -> Steps {
         use CopyState::{Copied, New, Saved};

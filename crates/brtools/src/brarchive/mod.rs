@@ -11,9 +11,11 @@ mod plan;
 mod process;
 mod run;
 mod settings;
+mod tape;
 
 use crate::options::Parsed;
 use crate::return_code::ReturnCode;
+use crate::volume::handover::Handover;
 use run::{Run, Stop};
 use settings::Settings;
 
@@ -22,6 +24,11 @@ use settings::Settings;
 /// The result is its exit status: 0 everything done, 1 with warnings (nothing found is one), 2 and 3 began nothing,
 /// 4 and 5 left something out.
 pub fn main(options: &Parsed) -> ReturnCode {
+    main_on(options, None)
+}
+
+/// Runs `brarchive`, perhaps on the volume that brbackup has left in the drive.
+pub fn main_on(options: &Parsed, handover: Option<Handover>) -> ReturnCode {
     if let Some(request) = ask::request(options) {
         return ask::main(request);
     }
@@ -33,7 +40,9 @@ pub fn main(options: &Parsed) -> ReturnCode {
         Ok(run) => run,
         Err(faults) => return faults.print(),
     };
+    run.handover = handover;
     let outcome = archive(&mut run);
+    let outcome = tape::end(&mut run, outcome);
     run.end(outcome)
 }
 
@@ -46,6 +55,7 @@ fn archive(run: &mut Run) -> Result<(), Stop> {
     let destination = look::destination(run, known.as_ref())?;
     let found = look::find(run, &destination)?;
     let plan = plan::make(run, found, known.as_ref());
+    tape::choose(run, &plan)?;
     run.announce_plan(&plan);
     if plan.items.is_empty() {
         run.log.warning(13, &[]);
@@ -58,5 +68,6 @@ fn archive(run: &mut Run) -> Result<(), Stop> {
     run.ask_to_continue()?;
     run.work_begins();
     process::remove_leftovers(run);
+    tape::begin(run)?;
     process::all(run, &plan, known.as_ref())
 }

@@ -10,7 +10,7 @@ use super::function::{ArchiveFunction, CopyState, Steps};
 use super::inspect::{Completeness, FoundLog, KnownLogs, stored_header};
 use super::run::Run;
 use crate::copy::hash_file;
-use crate::summary::archive::{ArchiveSummary, ArchivedLogEntry};
+use crate::summary::archive::{ArchiveSummary, ArchivedLogEntry, StoredCopy};
 
 /// Logs to process, oldest first.
 pub(super) struct Plan {
@@ -18,6 +18,7 @@ pub(super) struct Plan {
 }
 
 /// One log and what is done to it.
+#[derive(Debug, Clone)]
 pub(super) struct Item {
     pub log: FoundLog,
     pub steps: Steps,
@@ -130,11 +131,16 @@ fn was_to_go(entry: &ArchivedLogEntry, function: ArchiveFunction) -> bool {
 
 fn state_of(entry: Option<&ArchivedLogEntry>) -> CopyState {
     match entry {
-        Some(ArchivedLogEntry {
-            copied: Some(_), ..
-        }) => CopyState::Copied,
-        Some(ArchivedLogEntry { saved: Some(_), .. }) => CopyState::Saved,
-        _ => CopyState::New,
+        None => CopyState::New,
+        Some(entry) => {
+            let is_there =
+                |copy: &Option<StoredCopy>| copy.as_ref().is_some_and(|copy| !copy.is_unread);
+            match (is_there(&entry.saved), is_there(&entry.copied)) {
+                (_, true) => CopyState::Copied,
+                (true, false) => CopyState::Saved,
+                (false, false) => CopyState::New,
+            }
+        }
     }
 }
 

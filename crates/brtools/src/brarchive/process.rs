@@ -15,6 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::inspect::{KnownLogs, Neighbour, compare_neighbours, stored_header};
 use super::plan::{self, Handled, Item, Plan};
 use super::run::{Run, Stop};
+use super::tape;
 use crate::action_id::{ActionId, Stamp};
 use crate::copy::{self, Content, CopyError, CopyReport, CopyRequest, hash_file, require_space};
 use crate::durable;
@@ -48,6 +49,9 @@ pub(super) fn all(run: &mut Run, plan: &Plan, known: Option<&KnownLogs>) -> Resu
             );
             before = Some(header);
         }
+        if tape::is_full(run) {
+            break;
+        }
         failpoint::reach("archive-between-logs");
     }
     run.log.blank();
@@ -79,7 +83,7 @@ fn one(
             return Ok(None);
         }
     }
-    if item.steps.delete && may_delete {
+    if item.steps.delete && may_delete && !tape::delete_later(run, item) {
         delete(run, item)?;
     }
     Ok(Some(report.header))
@@ -138,8 +142,8 @@ fn compare_with_summary(run: &Run, header: &LogHeader) -> Neighbour {
 }
 
 /// Which of the two copies is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
     First,
     Second,
 }
@@ -151,6 +155,9 @@ fn save(
     report: &ArchivedLogReport,
     place: Place,
 ) -> Result<bool, Stop> {
+    if run.tapes.is_some() {
+        return tape::save(run, item, report, place);
+    }
     let path = &item.log.path;
     let wanted = run.settings.directories[place as usize].join(item.log.name());
     run.log.info(202, &[&path.display()]);
@@ -160,7 +167,15 @@ fn save(
         return Ok(false);
     };
     failpoint::reach("archive-before-summary");
-    let position = enter(run, item, report, place, &stored);
+    run.position += 1;
+    let position = run.position;
+    let copy = stored_now(
+        run.log.id(),
+        run.log.function(),
+        position,
+        (stored.hash, stored.bytes, stored.path.clone()),
+    );
+    enter(run, item, report, place, copy);
     run.write_summary()?;
     run.log.saved(
         "ARCHIVE",
@@ -286,29 +301,22 @@ fn publish(part: &Path, target: &Path) -> std::io::Result<()> {
     durable::sync_directory(durable::parent(target))
 }
 
-/// Enters a copy in `arch<SID>.log` and gives it a position.
-fn enter(
+/// Enters a copy in `arch<SID>.log`, which is not written yet.
+pub(super) fn enter(
     run: &mut Run,
     item: &Item,
     report: &ArchivedLogReport,
     place: Place,
-    copy: &Stored,
-) -> u32 {
+    stored: StoredCopy,
+) {
     let header = &report.header;
-    run.position += 1;
-    let stored = stored_now(
-        run.log.id(),
-        run.log.function(),
-        run.position,
-        (copy.hash, copy.bytes, copy.path.clone()),
-    );
     if let Some(entry) = plan::entry_mut(&mut run.summary, &item.log) {
         entry.deleted = None;
         match place {
             Place::First => entry.saved = Some(stored),
             Place::Second => entry.copied = Some(stored),
         }
-        return run.position;
+        return;
     }
     let place = plan::place_of(&run.summary, header);
     run.summary.entries.insert(
@@ -326,11 +334,10 @@ fn enter(
             deleted: None,
         },
     );
-    run.position
 }
 
 /// Removes the original, after looking once more that the copies which `arch<SID>.log` names are there and whole.
-fn delete(run: &mut Run, item: &Item) -> Result<(), Stop> {
+pub(super) fn delete(run: &mut Run, item: &Item) -> Result<(), Stop> {
     let path = &item.log.path;
     let copies: Vec<StoredCopy> = plan::entry_of(&run.summary, &item.log)
         .map(|entry| entry.copies().cloned().collect())
@@ -349,8 +356,21 @@ fn delete(run: &mut Run, item: &Item) -> Result<(), Stop> {
         return Ok(());
     }
     let mut original = None;
+    // What is on a tape was compared when it was written; now the original must be what it was then.
+    for (hash, _, name) in copies
+        .iter()
+        .filter(|copy| tape::is_proven(copy))
+        .filter_map(|copy| copy.stored.as_ref())
+    {
+        let hash_now = *original.get_or_insert_with(|| hash_file(path).ok());
+        if hash_now != Some(*hash) {
+            run.log.error(9013, &[&name.display(), &path.display()]);
+            return Ok(());
+        }
+    }
     for (made_by, (hash, bytes, copy)) in copies
         .iter()
+        .filter(|copy| !tape::is_proven(copy))
         .filter_map(|copy| Some((copy.id, copy.stored.as_ref()?)))
     {
         if durable::is_same_file(path, copy) {

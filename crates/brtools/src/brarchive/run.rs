@@ -9,6 +9,7 @@ use oracle::sqlplus::SqlplusBuilder;
 
 use super::plan::{Handled, Plan};
 use super::settings::Settings;
+use super::tape::Tapes;
 use crate::action_id::{ActionId, Tool};
 use crate::database::{Database, DatabaseError, report};
 use crate::durable;
@@ -23,6 +24,7 @@ use crate::run_log::{RunLog, megabytes};
 use crate::summary::archive::{ArchiveSummary, ArchiveSummaryError};
 use crate::summary::rebuild;
 use crate::values::Confirmation;
+use crate::volume::handover::Handover;
 
 pub(super) use crate::prompt::Stop;
 
@@ -37,6 +39,12 @@ pub(super) struct Run {
     pub interrupt: Interrupt,
     /// `arch<SID>.log`.
     pub summary: ArchiveSummary,
+    /// The volumes, of a run to tape.
+    pub tapes: Option<Tapes>,
+    /// Their names, once they are chosen.
+    pub volumes: Vec<String>,
+    /// A volume that brbackup has left in the drive.
+    pub handover: Option<Handover>,
     /// Symbolic position of the last copy made.
     pub position: u32,
     /// How many logs may still be processed.
@@ -116,6 +124,9 @@ impl Run {
             log,
             interrupt,
             summary,
+            tapes: None,
+            volumes: Vec::new(),
+            handover: None,
             position: 3,
             logs_left: settings.logs_max,
             handled: HashSet::new(),
@@ -157,6 +168,11 @@ impl Run {
             self.log
                 .info(11, &[&plan.items.len(), &megabytes(plan.bytes())]);
         }
+        if let Some(tapes) = self.settings.tapes.clone() {
+            let device = self.settings.device_name.clone();
+            tapes.announce(&device, &self.volumes, &mut self.log);
+            return self.announce_confirmation();
+        }
         self.log.info(112, &[]);
         self.log.info(130, &[&"disk"]);
         let directories = self
@@ -166,6 +182,10 @@ impl Run {
             .map(|directory| directory.display().to_string());
         let directories = directories.collect::<Vec<_>>().join(", ");
         self.log.info(106, &[&directories]);
+        self.announce_confirmation();
+    }
+
+    fn announce_confirmation(&mut self) {
         match self.settings.confirmation {
             Confirmation::Ask => {}
             Confirmation::Unattended => self.log.info(126, &[]),
@@ -243,7 +263,7 @@ impl Run {
         if let Err(error) = &finished {
             eprintln!("{}: {error}", Message::error(121, &[&path.display()]));
         }
-        if self.working {
+        if self.working && self.settings.tapes.is_none() {
             self.settings.keep_logs_beside_copies(&path);
         }
         if finished.is_ok() {

@@ -11,6 +11,7 @@ use crate::faults::Faults;
 use crate::messages::Message;
 use crate::options::Parsed;
 use crate::values::{Confirmation, Values};
+use crate::volume::settings::{Pool, TapeSettings};
 
 /// Logs that a run processes when `-n` does not say.
 const LOGS_MAX_DEFAULT: usize = 10_000;
@@ -31,6 +32,10 @@ pub(super) struct Settings {
     /// Where first copies go, and second ones.
     pub directories: Vec<PathBuf>,
     pub tool: CopyTool,
+    /// `backup_dev_type`.
+    pub device_name: String,
+    /// Drives and volumes, of a run to tape.
+    pub tapes: Option<TapeSettings>,
     pub logs_max: usize,
     /// Wait for logs and save them as they come.
     pub fill: Option<Fill>,
@@ -58,8 +63,14 @@ impl Settings {
             profile: &profile,
         };
         let directories = directories(&values, &mut faults);
+        let tapes = TapeSettings::read(&values, Pool::Archive, &mut faults);
+        let places = tapes
+            .as_ref()
+            .map_or(directories.len(), |tapes| tapes.drives.len());
         let settings = Settings {
-            function: function(&values, directories.len(), &mut faults),
+            function: function(&values, places, tapes.is_some(), &mut faults),
+            device_name: values.text("d", "backup_dev_type"),
+            tapes,
             directories,
             tool: values.copy_tool(&mut faults),
             logs_max: logs_max(&values, &mut faults),
@@ -86,7 +97,7 @@ impl Settings {
     /// Rows of the parameter section.
     pub(super) fn parameter_rows(&self) -> Vec<(&'static str, String)> {
         let (command, flags) = self.tool.profile_values();
-        vec![
+        let mut rows = vec![
             ("oracle_sid", self.environment.sid.clone()),
             (
                 "oracle_home",
@@ -101,25 +112,31 @@ impl Settings {
                 self.environment.sapdata_home.display().to_string(),
             ),
             ("sap_profile", self.profile_path.display().to_string()),
-            ("backup_dev_type", "disk".to_owned()),
-            (
-                "archive_copy_dir",
-                self.directories
-                    .iter()
-                    .map(|directory| directory.display().to_string())
-                    .collect::<Vec<_>>()
-                    .join(","),
-            ),
-            ("compress", "no".to_owned()),
-            ("disk_copy_cmd", command.to_owned()),
-            ("dd_flags", flags),
-            ("archive_function", self.function.name.to_owned()),
-            ("command_line", crate::environment::command_line()),
-        ]
+            ("backup_dev_type", self.device_name.clone()),
+        ];
+        let directories = self
+            .directories
+            .iter()
+            .map(|directory| directory.display().to_string());
+        match &self.tapes {
+            None => rows.extend([
+                (
+                    "archive_copy_dir",
+                    directories.collect::<Vec<_>>().join(","),
+                ),
+                ("compress", "no".to_owned()),
+                ("disk_copy_cmd", command.to_owned()),
+                ("dd_flags", flags),
+            ]),
+            Some(tapes) => rows.extend(tapes.parameter_rows()),
+        }
+        rows.push(("archive_function", self.function.name.to_owned()));
+        rows.push(("command_line", crate::environment::command_line()));
+        rows
     }
 }
 
-fn function(values: &Values, places: usize, faults: &mut Faults) -> ArchiveFunction {
+fn function(values: &Values, places: usize, is_tape: bool, faults: &mut Faults) -> ArchiveFunction {
     let given: Vec<ArchiveFunction> = FUNCTIONS
         .into_iter()
         .filter(|function| values.options.has(function.option))
@@ -139,7 +156,14 @@ fn function(values: &Values, places: usize, faults: &mut Faults) -> ArchiveFunct
         .copied()
         .or_else(|| ArchiveFunction::by_name(&name))
         .unwrap_or(FUNCTIONS[0]);
-    if function.needs_second_place() && places < 2 {
+    if is_tape && function.makes_two_copies() && places < 2 {
+        let hint = "both copies are made in one run: name a second drive in tape_address_arch or tape_address";
+        let device = "tape";
+        faults.push(Message::error(
+            191,
+            &[&function.name, &"archive_function", &device, &hint],
+        ));
+    } else if !is_tape && function.needs_second_place() && places < 2 {
         let hint = "name a second directory in backup_root_dir: two copies in one directory are as good as one";
         faults.push(Message::error(
             191,

@@ -11,7 +11,11 @@ use crate::return_code::ReturnCode;
 use crate::summary::SummaryLog;
 
 /// Saves the parameter files and the profile in use. The first must be there, the others are saved where they are.
+/// A tape has had them when its label was written.
 pub(super) fn save_profiles(run: &mut Run, plan: &Plan) -> Result<(), Stop> {
+    if run.desk.settings.tape().is_some() {
+        return Ok(());
+    }
     let environment = &run.desk.settings.environment;
     let server_file = environment
         .oracle_home
@@ -54,7 +58,11 @@ fn save_small_file(run: &mut Run, source: &Path, directory: &Path) -> Result<(),
 
 /// The summary log as it is now goes beside the copies, with this run as successful and not yet finished (9).
 /// The detail log follows when it is closed.
+/// A tape has both in its trailer.
 pub(super) fn close_log(run: &mut Run, plan: &Plan) {
+    if run.desk.settings.tape().is_some() {
+        return;
+    }
     let source = run.summary_path().to_owned();
     let target: PathBuf = plan
         .directory()

@@ -11,9 +11,11 @@ mod run;
 mod save;
 pub mod selection;
 mod settings;
+mod tape;
 
 use crate::options::Parsed;
 use crate::return_code::ReturnCode;
+use crate::volume::handover::Handover;
 use run::{Run, Stop};
 use settings::{BackupType, Settings};
 
@@ -34,14 +36,21 @@ pub fn main(options: &Parsed) -> ReturnCode {
         Err(faults) => return faults.print(),
     };
     let outcome = backup(&mut run);
+    let (handover, outcome) = match outcome {
+        Ok(handover) => (handover, Ok(())),
+        Err(stop) => (None, Err(stop)),
+    };
     let code = run.end(outcome);
     match archive_options {
-        Some(options) if code.is_usable() => code.max(crate::brarchive::main(&options)),
+        Some(options) if code.is_usable() => {
+            code.max(crate::brarchive::main_on(&options, handover))
+        }
         _ => code,
     }
 }
 
-fn backup(run: &mut Run) -> Result<(), Stop> {
+/// The result is the volume on which brarchive goes on.
+fn backup(run: &mut Run) -> Result<Option<Handover>, Stop> {
     prepare::announce(run);
     prepare::open_database(run)?;
     let plan = preflight::plan(run)?;
@@ -49,13 +58,14 @@ fn backup(run: &mut Run) -> Result<(), Stop> {
     if run.desk.settings.query {
         preflight::withdraw(&plan);
         run.desk.log.info(124, &[]);
-        return Ok(());
+        return Ok(None);
     }
     run.ask_to_continue()?;
     run.work_begins();
     match run.desk.settings.backup_type {
         BackupType::Online => {
             online::copy_control_file_early(run)?;
+            tape::begin(run, &plan)?;
             finish::save_profiles(run, &plan)?;
             online::save_tablespaces(run, &plan)?;
             online::switch_log(run, &plan)?;
@@ -63,5 +73,5 @@ fn backup(run: &mut Run) -> Result<(), Stop> {
         BackupType::Offline => offline::save_database(run, &plan)?,
     }
     finish::close_log(run, &plan);
-    Ok(())
+    tape::end(run)
 }

@@ -20,6 +20,7 @@ pub(super) fn save_database(run: &mut Run, plan: &Plan) -> Result<(), Stop> {
     run.desk.check_interrupt()?;
     note_downtime(run)?;
     let saved = shut_down(run).and_then(|()| {
+        super::tape::begin(run, plan)?;
         super::finish::save_profiles(run, plan)?;
         run.desk.log.blank();
         run.desk.log.stamp();

@@ -14,6 +14,7 @@ use super::selection::SelectedTablespace;
 use crate::copy::{self, Content, CopyRequest};
 use crate::database::backup_mode::{BackupMode, BackupModes};
 use crate::failpoint;
+use crate::messages::LogForm;
 
 /// ALTER DATABASE BACKUP CONTROLFILE right after the start, into `sapbackup`.
 pub(super) fn copy_control_file_early(run: &mut Run) -> Result<(), Stop> {
@@ -22,9 +23,12 @@ pub(super) fn copy_control_file_early(run: &mut Run) -> Result<(), Stop> {
 
 fn control_file_copy(run: &Run) -> PathBuf {
     let environment = &run.desk.settings.environment;
-    environment
-        .sapbackup
-        .join(format!("cntrl{}.dbf", environment.sid))
+    // Release 4.0B calls it without the SID.
+    let name = match LogForm::from_environment() {
+        LogForm::Release40b => "cntrl.dbf".to_owned(),
+        LogForm::Release7 => format!("cntrl{}.dbf", environment.sid),
+    };
+    environment.sapbackup.join(name)
 }
 
 fn order_control_file_copy(run: &mut Run) -> Result<(), Stop> {
@@ -46,6 +50,9 @@ fn order_control_file_copy(run: &mut Run) -> Result<(), Stop> {
 /// Saves the control file copy under a name of its own in the directory of the run.
 fn save_control_file(run: &mut Run, plan: &Plan, name: &str) -> Result<(), Stop> {
     let source = control_file_copy(run);
+    if run.desk.settings.tape().is_some() {
+        return save_control_file_on_tape(run, source);
+    }
     let target = plan.directory().join(name);
     run.desk.log.info(202, &[&source.display()]);
     run.desk.log.info(203, &[&target.display()]);
@@ -66,6 +73,7 @@ fn save_control_file(run: &mut Run, plan: &Plan, name: &str) -> Result<(), Stop>
                 content: Content::Opaque,
                 bytes: report.bytes,
                 file: None,
+                place: None,
             };
             note_saved(&mut run.desk, &job, &report);
             Ok(())
@@ -76,6 +84,21 @@ fn save_control_file(run: &mut Run, plan: &Plan, name: &str) -> Result<(), Stop>
             Err(Stop::Failed)
         }
     }
+}
+
+fn save_control_file_on_tape(run: &mut Run, source: PathBuf) -> Result<(), Stop> {
+    let bytes = std::fs::metadata(&source).map_or(0, |found| found.len());
+    run.desk.progress.files_total += 1;
+    run.desk.progress.bytes_total += bytes;
+    let job = Job {
+        target: source.clone(),
+        source,
+        content: Content::Opaque,
+        bytes,
+        file: None,
+        place: None,
+    };
+    super::tape::save_last(&mut run.desk, job)
 }
 
 /// Every tablespace: BEGIN, copy, END. Whatever happens in between, END comes.

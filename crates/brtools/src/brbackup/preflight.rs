@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::run::{Run, Stop};
 use super::selection::{self, Selection};
 use super::settings::BackupType;
+use super::tape::{self, Place, Volumes};
 use crate::copy::report::split_hint;
 use crate::copy::{Content, free_bytes};
 use crate::database::{ArchiveLogList, Datafile, Identity, Inventory, Tablespace};
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub archive_log_list: Option<ArchiveLogList>,
     /// Copies of data files, in the order of the selection; for an offline backup, of the other files after them.
     pub jobs: Vec<Job>,
+    /// For each drive the volumes that come into it.
+    pub volumes: Volumes,
     /// Of this run, one below each root.
     directories: Vec<PathBuf>,
 }
@@ -50,6 +53,8 @@ pub(super) struct Job {
     pub bytes: u64,
     /// FILE# of a data file.
     pub file: Option<u32>,
+    /// Of a backup to tape.
+    pub place: Option<Place>,
 }
 
 /// Looks at everything and makes the plan, or reports all that stands against it.
@@ -83,14 +88,19 @@ pub(super) fn plan(run: &mut Run) -> Result<Plan, Stop> {
     check_backup_mode(run, &selection, &mut findings)?;
     check_online(run.desk.settings.backup_type, &selection, &mut findings);
     check_sources(&selection, &mut findings);
-    let directories = make_directories(run, &mut findings);
     let mut jobs = plan_jobs(run.desk.settings.backup_type, &inventory, &selection);
-    place_jobs(
-        &mut jobs,
-        &directories,
-        control_file_bytes(&inventory),
-        &mut findings,
-    );
+    let last_bytes = control_file_bytes(&inventory);
+    let (mut directories, mut volumes) = (Vec::new(), Volumes::new());
+    match run.desk.settings.tape() {
+        Some(tapes) => {
+            let history = tape::history(run);
+            volumes = tape::place_jobs(&mut jobs, tapes, last_bytes, &history, &mut findings);
+        }
+        None => {
+            directories = make_directories(run, &mut findings);
+            place_jobs(&mut jobs, &directories, last_bytes, &mut findings);
+        }
+    }
     if findings.is_empty() {
         run.desk.progress.files_total = jobs.len();
         run.desk.progress.bytes_total = jobs.iter().map(|job| job.bytes).sum();
@@ -100,6 +110,7 @@ pub(super) fn plan(run: &mut Run) -> Result<Plan, Stop> {
             selection,
             archive_log_list,
             jobs,
+            volumes,
             directories,
         });
     }
@@ -299,6 +310,7 @@ fn plan_jobs(backup_type: BackupType, inventory: &Inventory, selection: &Selecti
             content: content(backup_type, tablespace, file),
             bytes: file.bytes_on_disk(),
             file: Some(file.number),
+            place: None,
         })
         .collect();
     if backup_type == BackupType::Offline && selection.is_whole {
@@ -324,6 +336,7 @@ fn closed_files(inventory: &Inventory) -> Vec<Job> {
         content: Content::Opaque,
         bytes,
         file: None,
+        place: None,
     };
     let base = |path: &Path| {
         path.file_name()
@@ -463,6 +476,7 @@ mod tests {
             content: Content::Opaque,
             bytes,
             file: None,
+            place: None,
         }
     }
 

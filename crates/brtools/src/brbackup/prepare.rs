@@ -201,9 +201,17 @@ pub(super) fn announce_plan(run: &mut Run, plan: &Plan) {
         61,
         &[&progress.files_total, &megabytes(progress.bytes_total)],
     );
-    run.desk.log.info(112, &[]);
-    run.desk.log.info(130, &[&"disk"]);
-    run.desk.log.info(106, &[&roots.join(", ")]);
+    match run.desk.settings.tape().cloned() {
+        None => {
+            run.desk.log.info(112, &[]);
+            run.desk.log.info(130, &[&"disk"]);
+            run.desk.log.info(106, &[&roots.join(", ")]);
+        }
+        Some(tapes) => {
+            let device = run.desk.settings.device_name.clone();
+            tapes.announce(&device, &plan.volumes.concat(), &mut run.desk.log);
+        }
+    }
     run.desk
         .log
         .info(143, &[&run.desk.settings.backup_type.name()]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use oracle::sqlplus::SqlplusBuilder;
 
 use super::settings::Settings;
+use super::tape::Tapes;
 use crate::action_id::{ActionId, Tool};
 use crate::database::{Database, DatabaseError, report};
 use crate::durable;
@@ -41,6 +42,8 @@ pub(super) struct Desk {
     pub interrupt: Interrupt,
     /// What other shells ask of this run.
     pub inbox: Arc<Inbox>,
+    /// The drives, of a backup to tape.
+    pub tapes: Option<Tapes>,
     /// What the summary log says beside id, times and return code.
     pub progress: Progress,
 }
@@ -97,6 +100,7 @@ impl Run {
                     ..Progress::default()
                 },
                 settings,
+                tapes: None,
             },
             shut_down_at_end: false,
             working: false,
@@ -237,7 +241,7 @@ impl Desk {
             bytes.to_string(),
             self.settings.mode_text(),
             self.settings.backup_type.name().to_owned(),
-            "disk".to_owned(),
+            self.settings.device_name.clone(),
         ]
     }
 }

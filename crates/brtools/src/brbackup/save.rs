@@ -1,6 +1,7 @@
 //! Copying a list of files, several at once where asked for, with their lines in the log.
 //! What lives here: the workers and the lines of each file. What does not: which files, and in which state the database is.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,9 @@ enum News {
 /// Copies all jobs. One that fails for its own reasons is reported and the others go on; one that fails for the target's
 /// sake stops the run.
 pub(super) fn save_files(desk: &mut Desk, jobs: &[Job]) -> Result<(), Stop> {
+    if desk.tapes.is_some() {
+        return super::tape::save_files(desk, jobs);
+    }
     let workers = desk.settings.parallel.clamp(1, jobs.len().max(1));
     let tool = desk.settings.tool.clone();
     let (interrupt, inbox) = (desk.interrupt.clone(), Arc::clone(&desk.inbox));
@@ -104,18 +108,24 @@ fn take_news(desk: &mut Desk, jobs: &[Job], news: News) -> Result<(), Stop> {
     }
 }
 
-/// Enters a finished copy in the log. From here on a restore may find it, if the run ends well.
+/// Enters a finished copy on disk in the log. From here on a restore may find it, if the run ends well.
 pub(super) fn note_saved(desk: &mut Desk, job: &Job, report: &CopyReport) {
-    let position = desk.progress.position;
-    desk.log.saved(
-        "FILE",
-        &job.source,
-        &job.target,
-        position,
-        (&report.hash, report.bytes),
-    );
-    copy::report::success(&mut desk.log, &job.source, report);
+    let (volume, position) = (desk.log.id().to_string(), desk.progress.position);
     desk.progress.position += 1;
+    note_saved_at(desk, job, &job.target, (&volume, position), report);
+}
+
+/// Enters a finished copy in the log, with its volume and position there.
+pub(super) fn note_saved_at(
+    desk: &mut Desk,
+    job: &Job,
+    copy: &Path,
+    place: (&str, u32),
+    report: &CopyReport,
+) {
+    let check = (&report.hash, report.bytes);
+    desk.log.saved_on("FILE", &job.source, copy, place, check);
+    copy::report::success(&mut desk.log, &job.source, report);
     desk.progress.files += 1;
     desk.progress.bytes += report.bytes;
     let progress = desk.progress;
@@ -131,7 +141,7 @@ pub(super) fn note_saved(desk: &mut Desk, job: &Job, report: &CopyReport) {
 }
 
 /// Whether the next file may still succeed.
-fn concerns_source_only(error: &CopyError) -> bool {
+pub(super) fn concerns_source_only(error: &CopyError) -> bool {
     matches!(
         error,
         CopyError::Source { .. }

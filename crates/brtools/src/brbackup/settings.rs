@@ -11,6 +11,7 @@ use crate::faults::Faults;
 use crate::messages::Message;
 use crate::options::Parsed;
 use crate::values::{Confirmation, Values};
+use crate::volume::settings::{Pool, TapeSettings};
 
 /// More copies at once than this help nobody; the limit is the original's.
 const PARALLEL_MAX: usize = 255;
@@ -41,6 +42,12 @@ pub(super) struct Settings {
     pub root_directories: Vec<PathBuf>,
     pub tool: CopyTool,
     pub parallel: usize,
+    /// `backup_dev_type`.
+    pub device_name: String,
+    /// Drives and volumes, of a backup to tape.
+    pub tapes: Option<TapeSettings>,
+    /// `-a`: brarchive goes on where this run ends.
+    pub archive_follows: bool,
     pub confirmation: Confirmation,
     /// Show the plan and do nothing.
     pub query: bool,
@@ -73,6 +80,9 @@ impl Settings {
             root_directories: values.root_directories(),
             tool: values.copy_tool(&mut faults),
             parallel: parallel(&values, &mut faults),
+            device_name: values.text("d", "backup_dev_type"),
+            tapes: TapeSettings::read(&values, Pool::Backup, &mut faults),
+            archive_follows: options.pass_through.is_some(),
             query: options.has("q"),
             confirmation: values.confirmation(),
             remarks,
@@ -104,7 +114,13 @@ impl Settings {
             BackupType::Online => 'n',
             BackupType::Offline => 'f',
         };
-        format!("{whole}{kind}d")
+        let device = if self.tapes.is_some() { 't' } else { 'd' };
+        format!("{whole}{kind}{device}")
+    }
+
+    /// Drives and volumes, of a backup to tape.
+    pub(super) fn tape(&self) -> Option<&TapeSettings> {
+        self.tapes.as_ref()
     }
 
     /// The words of `backup_mode`.
@@ -120,7 +136,7 @@ impl Settings {
             .map(|root| root.display().to_string())
             .collect();
         let (command, flags) = self.tool.profile_values();
-        vec![
+        let mut rows = vec![
             ("oracle_sid", self.environment.sid.clone()),
             (
                 "oracle_home",
@@ -137,14 +153,20 @@ impl Settings {
             ("sap_profile", self.profile_path.display().to_string()),
             ("backup_mode", self.mode_text()),
             ("backup_type", self.backup_type.name().to_owned()),
-            ("backup_dev_type", "disk".to_owned()),
-            ("backup_root_dir", roots.join(",")),
-            ("compress", "no".to_owned()),
-            ("disk_copy_cmd", command.to_owned()),
-            ("dd_flags", flags),
-            ("exec_parallel", self.parallel.to_string()),
-            ("command_line", self.command_line.clone()),
-        ]
+            ("backup_dev_type", self.device_name.clone()),
+        ];
+        match &self.tapes {
+            None => rows.extend([
+                ("backup_root_dir", roots.join(",")),
+                ("compress", "no".to_owned()),
+                ("disk_copy_cmd", command.to_owned()),
+                ("dd_flags", flags),
+            ]),
+            Some(tapes) => rows.extend(tapes.parameter_rows()),
+        }
+        rows.push(("exec_parallel", self.parallel.to_string()));
+        rows.push(("command_line", self.command_line.clone()));
+        rows
     }
 }
 

@@ -67,6 +67,12 @@ pub enum CopyError {
         /// What it said, bounded.
         output: String,
     },
+    /// What cpio wrote cannot be read.
+    #[error("the archive of {} cannot be read. HINT: cpio_flags choose a form that is not known here; use -ovB, -ocvB or -o -H odc", path.display())]
+    NoArchive {
+        /// The source.
+        path: PathBuf,
+    },
     /// The copy has not the size it must have.
     #[error("the copy {} has {copied_bytes} bytes, {expected_bytes} are expected. HINT: {hint}", path.display())]
     Size {

@@ -8,8 +8,11 @@
 
 mod error;
 mod follow;
+mod judge;
+pub mod member;
 pub mod report;
 mod second_look;
+pub mod stream;
 mod tool;
 
 use std::fs::{self, File};
@@ -172,7 +175,7 @@ fn copy_and_judge(
     source.check_unchanged(request.content, request.target, copied_bytes)?;
     let judged = follower.finish()?;
     if request.content == Content::Opaque {
-        require_equal(request, judged.hash)?;
+        require_hash(request.source, request.target, judged.hash)?;
     }
     sync(request.target)?;
     Ok(CopyReport {
@@ -291,17 +294,17 @@ impl Source {
     }
 }
 
-fn require_equal(request: &CopyRequest, copy: blake3::Hash) -> Result<(), CopyError> {
-    let source = hash_file(request.source).map_err(|source| CopyError::Source {
-        path: request.source.to_owned(),
+fn require_hash(path: &Path, target: &Path, copy: blake3::Hash) -> Result<(), CopyError> {
+    let source = hash_file(path).map_err(|source| CopyError::Source {
+        path: path.to_owned(),
         source,
     })?;
     if source == copy {
         return Ok(());
     }
     Err(CopyError::Different {
-        path: request.source.to_owned(),
-        target: request.target.to_owned(),
+        path: path.to_owned(),
+        target: target.to_owned(),
     })
 }
 

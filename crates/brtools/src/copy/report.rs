@@ -139,6 +139,7 @@ pub fn failure(log: &mut RunLog, source: &Path, target: &Path, error: &CopyError
         }
         CopyError::TargetExists { path } => log.error(9014, &[&path.display()]),
         CopyError::NotRegular { .. }
+        | CopyError::NoArchive { .. }
         | CopyError::BlockSize { .. }
         | CopyError::SourceChanged { .. } => other(log, error),
     }

@@ -250,7 +250,7 @@ fn opaque_files_must_be_equal_to_the_last_byte() {
         failpoint: None,
     };
     assert!(matches!(
-        require_equal(&request, report.hash),
+        require_hash(request.source, request.target, report.hash),
         Err(CopyError::Different { .. })
     ));
 }

@@ -270,7 +270,7 @@ mod tests {
             (Tool::Brbackup, "-t", 155),
             (Tool::Brbackup, "-t online_split", 191),
             (Tool::Brbackup, "-f last", 191),
-            (Tool::Brarchive, "-d tape", 191),
+            (Tool::Brarchive, "-d util_file", 191),
             (Tool::Brarchive, "-c -c", 154),
             (Tool::Brrecover, "-t tspit", 191),
         ] {

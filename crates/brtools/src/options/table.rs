@@ -189,10 +189,16 @@ const INITIALIZE: Row = row(
     "i",
     &["initialize"],
     Optional("force|show"),
-    NotYet,
-    "label tapes",
+    Only(&["force", "show"]),
+    "label tapes that are not locked; force: any; show: only look",
 );
-const VOLUME: Row = row("v", &["volume"], Required("<volumes>"), NotYet, "volumes");
+const VOLUME: Row = row(
+    "v",
+    &["volume"],
+    Required("<volume>,…|SCRATCH"),
+    Full,
+    "these tapes, in this order; SCRATCH takes any that is not locked",
+);
 
 const BRBACKUP: &[Row] = &[
     row(
@@ -205,8 +211,8 @@ const BRBACKUP: &[Row] = &[
     row(
         "d",
         &["device"],
-        Required("disk"),
-        Only(&["disk"]),
+        Required("disk|tape|tape_auto|tape_box"),
+        Only(&["disk", "tape", "tape_auto", "tape_box"]),
         "where the copies go",
     ),
     row(
@@ -264,8 +270,8 @@ const BRBACKUP: &[Row] = &[
         "n",
         &["number"],
         Required("<tapes>"),
-        NotYet,
-        "number of tapes to label",
+        Full,
+        "number of tapes to label or to show",
     ),
     row(
         "s",
@@ -344,8 +350,8 @@ const BRARCHIVE: &[Row] = &[
     row(
         "d",
         &["device"],
-        Required("disk"),
-        Only(&["disk"]),
+        Required("disk|tape|tape_auto|tape_box"),
+        Only(&["disk", "tape", "tape_auto", "tape_box"]),
         "where the copies go",
     ),
     row(
@@ -353,7 +359,7 @@ const BRARCHIVE: &[Row] = &[
         &["number"],
         Required("<logs>"),
         Full,
-        "at most so many logs",
+        "at most so many logs; with -i the number of tapes",
     ),
     CONFIRM,
     PROFILE,

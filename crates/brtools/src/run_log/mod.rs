@@ -188,11 +188,21 @@ impl RunLog {
         position: u32,
         check: (&blake3::Hash, u64),
     ) {
+        let id = self.id.to_string();
+        self.saved_on(keyword, original, copy, (&id, position), check);
+    }
+
+    /// A file saved on a volume: what it was, its name there, volume and position, its content.
+    pub fn saved_on(
+        &mut self,
+        keyword: &str,
+        original: &Path,
+        name: &Path,
+        (volume, position): (&str, u32),
+        check: (&blake3::Hash, u64),
+    ) {
         self.marker(keyword, &original.display().to_string());
-        self.marker(
-            "SAVED",
-            &format!("{} {}/{position}", copy.display(), self.id),
-        );
+        self.marker("SAVED", &format!("{} {volume}/{position}", name.display()));
         self.marker("CHECK", &format!("blake3:{} {}", check.0.to_hex(), check.1));
     }
 

@@ -7,6 +7,7 @@
 //! #RESET... <resetlogs id>                                        (ours)
 //! #SAVED... <id> <function> #<id>/<position> <date> <time> 0.0000 0
 //! #STORED.. blake3:<hex> <bytes> <copy>                           (ours, follows SAVED or COPIED)
+//! #UNREAD.. <id>                                                  (ours: on tape, not read back)
 //! #COPIED.. as SAVED, the second copy
 //! #DELETED. <id> <function> <date> <time>
 //! ```
@@ -35,8 +36,10 @@ pub struct StoredCopy {
     pub volume: String,
     /// When it was complete, as printed.
     pub end: String,
-    /// Hash, bytes and place; absent in lines of other tools.
+    /// Hash, bytes and place; absent in lines of other tools. The place on a tape is the bare name.
     pub stored: Option<(blake3::Hash, u64, PathBuf)>,
+    /// On a tape, and not read back yet: the run that wrote it was killed, or is still at work. It counts as no copy.
+    pub is_unread: bool,
 }
 
 /// A log and what has happened to it.
@@ -170,7 +173,10 @@ impl ArchiveSummary {
 impl ArchivedLogEntry {
     /// Copies that can be restored from, first the first.
     pub fn copies(&self) -> impl Iterator<Item = &StoredCopy> {
-        self.saved.iter().chain(self.copied.iter())
+        self.saved
+            .iter()
+            .chain(self.copied.iter())
+            .filter(|copy| !copy.is_unread)
     }
 
     fn text(&self) -> String {
@@ -201,6 +207,9 @@ impl ArchivedLogEntry {
                     copy.id, copy.function, copy.volume, copy.end
                 ),
             );
+            if copy.is_unread {
+                line("UNREAD", copy.id.to_string());
+            }
             if let Some((hash, bytes, path)) = &copy.stored {
                 line(
                     "STORED",
@@ -226,6 +235,10 @@ fn note(entries: &mut Vec<ArchivedLogEntry>, line: &str) -> Option<()> {
         "RESET" => entries.last_mut()?.resetlogs_id = Some(value.trim().parse().ok()?),
         "SAVED" => entries.last_mut()?.saved = Some(copy(value)?),
         "COPIED" => entries.last_mut()?.copied = Some(copy(value)?),
+        "UNREAD" => {
+            let entry = entries.last_mut()?;
+            entry.copied.as_mut().or(entry.saved.as_mut())?.is_unread = true;
+        }
         "STORED" => {
             let entry = entries.last_mut()?;
             let target = entry.copied.as_mut().or(entry.saved.as_mut())?;
@@ -283,6 +296,7 @@ fn copy(value: &str) -> Option<StoredCopy> {
         volume: volume.to_string(),
         end: format!("{day} {time}"),
         stored: None,
+        is_unread: false,
     })
 }
 
@@ -299,6 +313,7 @@ pub fn stored_now(
         volume: format!("#{id}/{position}"),
         end: Stamp::now().to_string(),
         stored: Some(stored),
+        is_unread: false,
     }
 }
 

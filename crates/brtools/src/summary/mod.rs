@@ -82,6 +82,17 @@ impl SummaryLog {
 
     /// Rewrites the record of a run that ends. Other lines stay as they are, damaged ones too.
     pub fn finish(&self, id: ActionId, code: ReturnCode, fields: &[String]) -> io::Result<()> {
+        let text = self.text_with(id, code, fields)?;
+        durable::replace(&self.path, text.as_bytes())
+    }
+
+    /// The whole text as it will be when a run ends so, for a copy beside the backup.
+    pub fn text_with(
+        &self,
+        id: ActionId,
+        code: ReturnCode,
+        fields: &[String],
+    ) -> io::Result<String> {
         let text = self.text()?;
         let mut out = String::with_capacity(text.len());
         for line in text.lines() {
@@ -98,7 +109,7 @@ impl SummaryLog {
                 }
             }
         }
-        durable::replace(&self.path, out.as_bytes())
+        Ok(out)
     }
 
     /// All records, oldest first, and the lines that are none. A missing file has no records.

@@ -236,6 +236,7 @@ impl Gathering {
             volume: format!("#{}", saved.volume),
             end: saved.end,
             stored: Some((hash, bytes, saved.copy)),
+            is_unread: false,
         };
         let same = self.known.iter_mut().find(|known| known.header == header);
         let Some(known) = same else {
