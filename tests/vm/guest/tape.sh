@@ -62,6 +62,12 @@ changer=$(device 8)
 load() { mtx -f "$changer" load "$1" 0 >/dev/null 2>&1 || fail "loading slot $1"; }
 unload() { mtx -f "$changer" unload "$1" 0 >/dev/null 2>&1 || fail "unloading to slot $1"; }
 
+# go_to POSITION: with the stock mt.
+go_to() {
+    mt -f /dev/nst0 rewind || fail 'mt rewind'
+    [ "$1" -eq 1 ] || mt -f /dev/nst0 fsf $(($1 - 1)) || fail "mt to $1"
+}
+
 say 'a practice database that is down'
 export ORACLE_SID=SND ORACLE_HOME=/tmp/home SAPDATA_HOME=/tmp/home
 backstay practice create --home $ORACLE_HOME --size 64MiB >/dev/null 2>&1 || fail 'create'
@@ -148,7 +154,7 @@ for volume in SNDB01 SNDB02; do
     awk -v volume="$volume" '/^#FILE/ { file = $2 } /^#SAVED/ { split($3, place, "/"); if (place[1] == volume) print file, place[2] }' backup >places
     [ -s places ] || fail "nothing is on $volume"
     while read -r file position; do
-        mt -f /dev/nst0 rewind && mt -f /dev/nst0 fsf $((position - 1)) || fail "mt to $position"
+        go_to "$position"
         (cd restored && cpio -iuvB </dev/nst0) >said 2>&1 || fail "cpio of $file"
         cmp "$file" "restored/${file##*/}" || fail "$file differs"
         rm "restored/${file##*/}"
@@ -175,11 +181,13 @@ ends_with 1 brarchive -p hand.sap -i force -v SNDA01 -c
 cp -r $ORACLE_HOME/saparch originals
 ends_with 0 brarchive -p hand.sap -c
 cp said archived
-[ "$(ls $ORACLE_HOME/saparch | grep -c 'dbf$')" -eq 0 ] || fail 'originals are left'
+for original in "$ORACLE_HOME"/saparch/*.dbf; do
+    [ ! -e "$original" ] || fail "$original is left"
+done
 awk '/^#ARCHIVE/ { file = $2 } /^#SAVED/ { split($3, place, "/"); print file, place[2] }' archived >places
 [ "$(wc -l <places)" -ge 3 ] || fail 'too few logs'
 while read -r file position; do
-    mt -f /dev/nst0 rewind && mt -f /dev/nst0 fsf $((position - 1)) || fail "mt to $position"
+    go_to "$position"
     (cd restored && cpio -iuvB </dev/nst0) >said 2>&1 || fail "cpio of $file"
     cmp "originals/${file##*/}" "restored/${file##*/}" || fail "$file differs"
 done <places
