@@ -11,7 +11,7 @@ use oracle::time::OracleTime;
 use super::situation::{Mounted, Situation};
 use super::target::Target;
 use crate::environment::Environment;
-use crate::restore::backups::{self, Backup, Backups, Rejected};
+use crate::restore::backups::{self, Backup, Backups, Media, Rejected};
 use crate::restore::file::{self, RestoreItem};
 use crate::restore::redo_chain::{ChainLog, Incarnation, LogPlace, RedoChain};
 use crate::run_log::reader::SavedFile;
@@ -73,14 +73,16 @@ pub fn make(
     damaged: &BTreeSet<PathBuf>,
 ) -> Result<Plan, Impossible> {
     let found =
-        backups::find(&environment.sapbackup, &environment.sid).map_err(|error| Impossible {
-            what: format!("the summary log of the backups cannot be read: {error}"),
-            hint: format!(
-                "look at back{}.log in {}",
-                environment.sid,
-                environment.sapbackup.display()
-            ),
-            rejected: Vec::new(),
+        backups::find(&environment.sapbackup, &environment.sid, Media::Disk).map_err(|error| {
+            Impossible {
+                what: format!("the summary log of the backups cannot be read: {error}"),
+                hint: format!(
+                    "look at back{}.log in {}",
+                    environment.sid,
+                    environment.sapbackup.display()
+                ),
+                rejected: Vec::new(),
+            }
         })?;
     let rejected = found.rejected.clone();
     let chooser = Chooser {
@@ -581,6 +583,7 @@ fn item(saved: &SavedFile, target: &Path) -> RestoreItem {
         original: saved.original.clone(),
         source: saved.copy.clone(),
         target: target.to_owned(),
+        on_tape: None,
         check: saved.check,
     }
 }

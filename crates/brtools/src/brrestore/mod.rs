@@ -14,12 +14,17 @@ use crate::durable;
 use crate::faults::Faults;
 use crate::messages::Message;
 use crate::options::Parsed;
-use crate::restore::backups::{self, Backup};
+use crate::prompt;
+use crate::restore;
+use crate::restore::backups::{self, Backup, Media};
 use crate::restore::file::{self, RestoreError, RestoreItem};
 use crate::return_code::ReturnCode;
 use crate::run_log::megabytes;
 use crate::session::Session;
 use crate::summary::archive::ArchiveSummary;
+use crate::values::Values;
+use crate::volume::settings::{Pool, TapeSettings};
+use crate::volume::station;
 use selection::SelectionError;
 
 /// What the command line asks for.
@@ -89,8 +94,48 @@ pub fn main(options: &Parsed) -> ReturnCode {
         query,
     };
     begin_log(&mut session, 407, 408, 409);
-    let code = run(&mut session, &wanted, consent);
+    let tapes = match tapes(&session, options, &wanted) {
+        Ok(tapes) => tapes,
+        Err(faults) => {
+            faults.report(&mut session.log);
+            return session.close(ReturnCode::FailedEarly);
+        }
+    };
+    let code = run(&mut session, &wanted, consent, tapes.as_ref());
     session.close(code)
+}
+
+/// Drives and what a run says of itself there.
+pub struct Tapes {
+    settings: TapeSettings,
+    run: station::Run,
+}
+
+/// The drives, where the device type says that there are any.
+fn tapes(session: &Session, options: &Parsed, wanted: &Wanted) -> Result<Option<Tapes>, Faults> {
+    let values = Values {
+        options,
+        profile: &session.profile,
+    };
+    let (pool, volumes_parameter) = match wanted {
+        Wanted::Backup { .. } => (Pool::Backup, "volume_backup"),
+        Wanted::Logs { .. } => (Pool::Archive, "volume_archive"),
+    };
+    let mut faults = Faults::default();
+    let settings = TapeSettings::read(&values, pool, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let run = station::Run {
+        id: session.log.id(),
+        function: session.log.function().to_owned(),
+        environment: session.environment.clone(),
+        profile_path: session.environment.profile(options.value("p")),
+        program: "BRRESTORE",
+        volumes_parameter,
+        confirmation: values.confirmation(),
+    };
+    Ok(settings.map(|settings| Tapes { settings, run }))
 }
 
 /// `-b` and `-m` choose files of a backup, `-a` and `-a2` archived logs: one of them a run.
@@ -130,18 +175,29 @@ pub fn begin_log(session: &mut Session, database: u16, action: u16, function: u1
 }
 
 /// Restores what is wanted.
-pub fn run(session: &mut Session, wanted: &Wanted, consent: Consent) -> ReturnCode {
-    match restore(session, wanted, consent) {
+pub fn run(
+    session: &mut Session,
+    wanted: &Wanted,
+    consent: Consent,
+    tapes: Option<&Tapes>,
+) -> ReturnCode {
+    match restore(session, wanted, consent, tapes) {
         Ok(()) => session.log.return_code(),
         Err(Stop(code)) => code,
     }
 }
 
-fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(), Stop> {
+fn restore(
+    session: &mut Session,
+    wanted: &Wanted,
+    consent: Consent,
+    tapes: Option<&Tapes>,
+) -> Result<(), Stop> {
     let (items, online_logs) = match wanted {
         Wanted::Backup { backup, mode } => select(session, backup, mode)?,
         Wanted::Logs { list, second } => (select_logs(session, list, *second)?, Vec::new()),
     };
+    require_drive(session, &items, tapes)?;
     show(session, &items)?;
     if consent.query {
         session.log.info(124, &[]);
@@ -152,9 +208,54 @@ fn restore(session: &mut Session, wanted: &Wanted, consent: Consent) -> Result<(
     warn_of_online_logs(session, &items, &online_logs);
     confirm(session, &items, consent)?;
     session.log.stamp();
-    bring_back(&items, &mut session.log, &session.interrupt)
-        .map(drop)
-        .map_err(|error| failed(session, &items, error))
+    let (on_tape, on_disk): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|item| item.on_tape.is_some());
+    if !on_disk.is_empty() {
+        bring_back(&on_disk, &mut session.log, &session.interrupt)
+            .map(drop)
+            .map_err(|error| failed(session, &on_disk, error))?;
+    }
+    match tapes {
+        Some(Tapes { settings, run }) if !on_tape.is_empty() => restore::tape::bring_back(
+            &on_tape,
+            settings,
+            run,
+            &mut session.log,
+            &session.interrupt,
+        )
+        .map_err(|stop| ended(session, stop)),
+        _ => Ok(()),
+    }
+}
+
+/// A restore from tape that did not come to its end.
+fn ended(session: &mut Session, stop: prompt::Stop) -> Stop {
+    Stop(prompt::code_of(
+        &mut session.log,
+        "BRRESTORE",
+        true,
+        Err(stop),
+    ))
+}
+
+/// What is on tape needs a drive.
+fn require_drive(
+    session: &mut Session,
+    items: &[RestoreItem],
+    tapes: Option<&Tapes>,
+) -> Result<(), Stop> {
+    let Some(item) = items.iter().find(|item| item.on_tape.is_some()) else {
+        return Ok(());
+    };
+    if tapes.is_some() {
+        return Ok(());
+    }
+    let what = format!(
+        "{} is on tape, {}, and the device type is no tape",
+        item.original.display(),
+        item.source.display()
+    );
+    Err(early(session, 9044, &[&what, &"give -d tape"]))
 }
 
 /// Writes an error and gives the code of a failure before anything was done.
@@ -219,7 +320,11 @@ fn last(session: &mut Session, mode: &str) -> Result<Backup, Stop> {
         .environment
         .sapbackup
         .join(format!("back{}.log", session.environment.sid));
-    let found = match backups::find(&session.environment.sapbackup, &session.environment.sid) {
+    let found = match backups::find(
+        &session.environment.sapbackup,
+        &session.environment.sid,
+        Media::All,
+    ) {
         Ok(found) => found,
         Err(error) => {
             session

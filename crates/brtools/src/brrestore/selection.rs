@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::action_id::ActionId;
 use crate::restore::backups::Backup;
 use crate::restore::file::RestoreItem;
 use crate::run_log::reader::SavedFile;
-use crate::summary::archive::ArchiveSummary;
+use crate::summary::archive::{ArchiveSummary, StoredCopy};
 
 /// Why a word asks for nothing that can be restored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -232,19 +233,25 @@ pub fn from_archive(
                 .find(sequence, None)
                 .ok_or(SelectionError::NoCopy(sequence))?;
             let copies = if second { &entry.copied } else { &entry.saved };
-            let stored = copies
+            let is_there = |copy: &&StoredCopy| !copy.is_unread;
+            let copy = copies
                 .as_ref()
-                .or(entry.copied.as_ref())
-                .and_then(|copy| copy.stored.clone());
-            let (hash, bytes, source) = stored.ok_or(SelectionError::NoCopy(sequence))?;
-            let target = placed(&entry.path, word.directory.as_deref());
-            let item = RestoreItem {
+                .filter(is_there)
+                .or(entry.copied.as_ref().filter(is_there))
+                .ok_or(SelectionError::NoCopy(sequence))?;
+            let on_tape = copy.volume.get(1..).and_then(tape_place);
+            let source = match (&copy.stored, &on_tape) {
+                (_, Some((volume, position))) => PathBuf::from(format!("{volume}/{position}")),
+                (Some((_, _, path)), None) => path.clone(),
+                (None, None) => return Err(SelectionError::NoCopy(sequence)),
+            };
+            items.add(RestoreItem {
                 original: entry.path.clone(),
                 source,
-                target,
-                check: Some((hash, bytes)),
-            };
-            items.add(item)?;
+                target: placed(&entry.path, word.directory.as_deref()),
+                on_tape,
+                check: copy.stored.as_ref().map(|(hash, bytes, _)| (*hash, *bytes)),
+            })?;
         }
     }
     Ok(items.list)
@@ -273,11 +280,28 @@ fn placed(original: &Path, directory: Option<&Path>) -> PathBuf {
     }
 }
 
+/// Volume and position of a copy, unless the place is called after its run, as copies on disk are.
+fn tape_place(place: &str) -> Option<(String, u32)> {
+    let (volume, position) = place.rsplit_once('/')?;
+    let is_run = volume.parse::<ActionId>().is_ok();
+    (!is_run).then_some(())?;
+    Some((volume.to_owned(), position.parse().ok()?))
+}
+
 fn item(saved: &SavedFile, target: PathBuf) -> RestoreItem {
+    // On disk the copy has a path, on tape a bare name.
+    let on_tape = match saved.copy.is_absolute() {
+        true => None,
+        false => tape_place(&saved.volume),
+    };
     RestoreItem {
         original: saved.original.clone(),
-        source: saved.copy.clone(),
+        source: match on_tape {
+            None => saved.copy.clone(),
+            Some(_) => PathBuf::from(&saved.volume),
+        },
         target,
+        on_tape,
         check: saved.check,
     }
 }

@@ -432,8 +432,8 @@ const BRRESTORE: &[Row] = &[
     row(
         "d",
         &["device"],
-        Required("disk"),
-        Only(&["disk"]),
+        Required("disk|tape|tape_auto|tape_box"),
+        Only(&["disk", "tape", "tape_auto", "tape_box"]),
         "where the copies are",
     ),
     CONFIRM,

@@ -40,7 +40,7 @@ pub struct Rejected {
     pub why: String,
 }
 
-/// Backups of a database on disk.
+/// Backups of a database.
 #[derive(Debug, Clone, Default)]
 pub struct Backups {
     /// Usable ones, newest first.
@@ -50,7 +50,7 @@ pub struct Backups {
 }
 
 /// Reads the summary log and the detail logs of all successful backups.
-pub fn find(sapbackup: &Path, sid: &str) -> std::io::Result<Backups> {
+pub fn find(sapbackup: &Path, sid: &str, media: Media) -> std::io::Result<Backups> {
     let summary = SummaryLog::new(sapbackup.join(format!("back{sid}.log")));
     let (records, damaged) = summary.read()?;
     let mut backups = Backups::default();
@@ -67,7 +67,7 @@ pub fn find(sapbackup: &Path, sid: &str) -> std::io::Result<Backups> {
         !record.function.starts_with('q') && !nothing_done.contains(&record.code)
     };
     for record in records.iter().rev().filter(is_try) {
-        match open(sapbackup, record) {
+        match open(sapbackup, record, media) {
             Ok(backup) => backups.usable.push(backup),
             Err(why) => backups.rejected.push(Rejected {
                 what: record.id.to_string(),
@@ -78,7 +78,7 @@ pub fn find(sapbackup: &Path, sid: &str) -> std::io::Result<Backups> {
     Ok(backups)
 }
 
-fn open(sapbackup: &Path, record: &Record) -> Result<Backup, String> {
+fn open(sapbackup: &Path, record: &Record, media: Media) -> Result<Backup, String> {
     if !record.code.is_usable() {
         let what = if record.end.is_none() {
             "was killed or is still running"
@@ -87,11 +87,14 @@ fn open(sapbackup: &Path, record: &Record) -> Result<Backup, String> {
         };
         return Err(format!("return code {}: it {what}", record.code.number()));
     }
-    if !is_backup_to_disk(&record.function) {
-        return Err(format!(
-            "function '{}' is no backup to disk",
-            record.function
-        ));
+    match (medium_of(&record.function), media) {
+        (None, _) => {
+            return Err(format!("function '{}' is no backup", record.function));
+        }
+        (Some('t'), Media::Disk) => {
+            return Err("it is on tape: brrestore brings its files back".to_owned());
+        }
+        (Some(_), _) => {}
     }
     let path = sapbackup.join(format!("{}.{}", record.id, record.function));
     let detail = DetailLog::read(&path)
@@ -119,9 +122,21 @@ fn log_after(record: &Record) -> Option<u32> {
         .filter(|sequence| *sequence > 0)
 }
 
-/// `{a,p,f}{n,f}d`.
-fn is_backup_to_disk(function: &str) -> bool {
-    matches!(function.as_bytes(), [b'a' | b'p' | b'f', b'n' | b'f', b'd'])
+/// The last letter of `{a,p,f}{n,f}{d,t}`.
+fn medium_of(function: &str) -> Option<char> {
+    match function.as_bytes() {
+        [b'a' | b'p' | b'f', b'n' | b'f', medium @ (b'd' | b't')] => Some(char::from(*medium)),
+        _ => None,
+    }
+}
+
+/// Where a backup may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// On disk: its files can be looked at before anything is done.
+    Disk,
+    /// On disk or on tape.
+    All,
 }
 
 impl Backup {
@@ -272,7 +287,7 @@ mod tests {
                 _ => {}
             }
         }
-        let backups = find(directory.path(), "SND").unwrap();
+        let backups = find(directory.path(), "SND", Media::All).unwrap();
         assert_eq!(
             backups
                 .usable

@@ -20,6 +20,8 @@ pub struct RestoreItem {
     pub source: PathBuf,
     /// Where it goes; usually `original`.
     pub target: PathBuf,
+    /// Volume and position of a copy on tape; `source` is then only for people.
+    pub on_tape: Option<(String, u32)>,
     /// What the copy must be: hash and length. None for backups of tools that keep none.
     pub check: Option<(blake3::Hash, u64)>,
 }
@@ -59,7 +61,11 @@ pub enum RestoreError {
 }
 
 /// Bytes of the copy now; an error when it is no regular file.
+/// On tape it is as long as it was.
 pub fn source_bytes(item: &RestoreItem) -> Result<u64, RestoreError> {
+    if item.on_tape.is_some() {
+        return Ok(item.check.map_or(0, |(_, bytes)| bytes));
+    }
     let io = |source| RestoreError::Io {
         doing: "looking at",
         path: item.source.clone(),
@@ -102,8 +108,23 @@ pub fn make_directories(path: &Path) -> Result<Vec<PathBuf>, RestoreError> {
 /// Brings the file back; the target appears whole, checked and synced, or stays what it was. Returns its bytes.
 pub fn restore(item: &RestoreItem, interrupt: &Interrupt) -> Result<u64, RestoreError> {
     let expected = source_bytes(item)?;
+    let mut from = File::open(&item.source).map_err(|source| RestoreError::Io {
+        doing: "reading",
+        path: item.source.clone(),
+        source,
+    })?;
+    restore_from(item, expected, &mut from, interrupt)
+}
+
+/// As [`restore`], from a stream that holds nothing but the file.
+pub fn restore_from(
+    item: &RestoreItem,
+    expected: u64,
+    from: &mut dyn Read,
+    interrupt: &Interrupt,
+) -> Result<u64, RestoreError> {
     let temporary = durable::beside(&item.target, "restoring");
-    let result = copy(item, &temporary, interrupt).and_then(|(hash, bytes)| {
+    let result = copy(item, from, &temporary, interrupt).and_then(|(hash, bytes)| {
         if bytes != expected {
             return Err(RestoreError::Size {
                 path: item.source.clone(),
@@ -163,6 +184,7 @@ pub fn check(item: &RestoreItem, interrupt: &Interrupt) -> Result<(), RestoreErr
 
 fn copy(
     item: &RestoreItem,
+    from: &mut dyn Read,
     temporary: &Path,
     interrupt: &Interrupt,
 ) -> Result<(blake3::Hash, u64), RestoreError> {
@@ -176,7 +198,6 @@ fn copy(
         path: temporary.to_owned(),
         source,
     };
-    let mut from = File::open(&item.source).map_err(reading)?;
     let mut to = OpenOptions::new()
         .write(true)
         .create(true)
@@ -214,6 +235,7 @@ mod tests {
             original: target.clone(),
             source,
             target,
+            on_tape: None,
             check: Some((blake3::hash(content), content.len() as u64)),
         }
     }

@@ -4,3 +4,4 @@
 pub mod backups;
 pub mod file;
 pub mod redo_chain;
+pub mod tape;

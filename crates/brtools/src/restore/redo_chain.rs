@@ -120,9 +120,15 @@ impl RedoChain {
             chain.look_at_member(incarnation, member);
         }
         for entry in ArchiveSummary::read(summary)?.entries.iter().rev() {
-            let copies = entry.copies().filter_map(|copy| copy.stored.clone());
+            // One on tape is brought back by brrestore first.
+            let is_on_disk = |(_, _, path): &(_, _, PathBuf)| path.is_absolute();
+            let copies = entry
+                .copies()
+                .filter_map(|copy| copy.stored.clone())
+                .filter(is_on_disk);
             for (hash, bytes, source) in copies.filter(|(.., path)| path.is_file()) {
                 let item = RestoreItem {
+                    on_tape: None,
                     original: entry.path.clone(),
                     target: entry.path.clone(),
                     check: Some((hash, bytes)),
