@@ -5,6 +5,7 @@
 //! the control file once more, because only a late one knows the markers and the last logs. The early copy is kept too.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::preflight::{Job, Plan};
 use super::prepare::print_list;
@@ -151,10 +152,13 @@ fn save_in_backup_mode(
     let desk = &mut run.desk;
     match modes.begin(&mut run.database, &chosen.tablespace) {
         Ok(mode) => {
+            let begun = Instant::now();
             desk.log.info(315, &[name]);
             failpoint::reach("after-begin");
             let saved = save_files(desk, jobs);
             let ended = end(desk, mode, name);
+            let seconds = format!("{:.1}", begun.elapsed().as_secs_f64());
+            desk.log.info(9053, &[name, &seconds]);
             saved.and(ended)
         }
         Err(error) => {
